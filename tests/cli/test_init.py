@@ -1,0 +1,44 @@
+"""`wsrouter init`: a folder that runs as it is, and never anything overwritten."""
+
+from __future__ import annotations
+
+import argparse
+
+import yaml
+
+from wsrouter.cli import init
+
+
+def parse(*argv):
+    parser = argparse.ArgumentParser()
+    init.add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def files_below(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_it_makes_the_folder_with_a_site_a_plugin_and_its_test(tmp_path, capsys):
+    folder = tmp_path / "new" / "site"
+
+    assert init.run(parse(str(folder))) == 0
+    assert {"site.yaml", "plugins/hello.py", "tests/test_hello.py"} <= set(files_below(folder))
+    assert f"wsrouter run --config {folder / 'site.yaml'}" in capsys.readouterr().out
+
+
+def test_the_site_names_its_schema_first_and_routes_the_plugin(tmp_path):
+    init.run(parse(str(tmp_path)))
+    text = (tmp_path / "site.yaml").read_text("utf-8")
+
+    assert text.startswith("# yaml-language-server: $schema=./wsrouter.schema.json\n")
+    assert yaml.safe_load(text)["routes"]["/hello"] == "hello"
+
+
+def test_it_refuses_a_folder_that_holds_one_of_the_files(tmp_path, capsys):
+    site = tmp_path / "site.yaml"
+    site.write_text("mine")
+
+    assert init.run(parse(str(tmp_path))) == 1
+    assert capsys.readouterr().err == f"{site} exists; nothing was written\n"
+    assert files_below(tmp_path) == ["site.yaml"]

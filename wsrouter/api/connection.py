@@ -1,0 +1,86 @@
+"""What a handler sees of one client: the `Connection` that every hook gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from wsrouter.api.messages import Sendable
+
+if TYPE_CHECKING:
+    from wsrouter.api.topics import TopicSettings
+
+
+class Connection(Protocol):
+    """One client's WebSocket, from the accepted upgrade until it is closed.
+
+    All of it is plain calls: nothing here waits. It is valid until `on_close` returns; sending to a closed connection does
+    nothing, as the client could not have received it anyway.
+    """
+
+    @property
+    def id(self) -> str:
+        """A name of its own, the same in every record: 16 hexadecimal digits."""
+
+    @property
+    def path(self) -> str:
+        """The path as matched: percent-decoded, without the query."""
+
+    @property
+    def route(self) -> str:
+        """The pattern of its route, as in the site: `/rooms/{room}`."""
+
+    @property
+    def params(self) -> Mapping[str, str | int]:
+        """What the pattern's parameters stand for in this path; `{id:int}` gives an int."""
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query of the URL; of a repeated name the first value."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The request's headers; names in any case; of a repeated name the first value."""
+
+    @property
+    def user(self) -> str | None:
+        """Who it is, where the route has `auth`; else None."""
+
+    @property
+    def claims(self) -> Mapping[str, object]:
+        """What the credentials say of the user, where the route has `auth`; else empty."""
+
+    @property
+    def peer(self) -> str:
+        """The other end of the socket: `127.0.0.1:50210`, `[::1]:50210`, or `unix`."""
+
+    @property
+    def client(self) -> str:
+        """The client's address without port, as told by a trusted proxy; else the peer's."""
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that was agreed on, or None."""
+
+    @property
+    def opened_at(self) -> float:
+        """When it was opened, in seconds since the epoch."""
+
+    @property
+    def data(self) -> dict[str, object]:
+        """A dict of the plugin's own; wsrouter never looks into it."""
+
+    def send(self, message: Sendable) -> None:
+        """Sends a message to the client, past any later step; a dict or list goes as JSON text.
+
+        Never waits: what the client does not take yet waits in its outbox, under the route's `outbox` limits.
+        """
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begins the closing handshake with this code (1000, 1001 to 1014 where allowed, 3000 to 4999) and reason (123 bytes)."""
+
+    def join(self, topic: str, settings: TopicSettings | None = None) -> None:
+        """Subscribes it to a topic; its history, if it keeps one, is sent first. Joining twice is joining once."""
+
+    def leave(self, topic: str) -> None:
+        """Ends a subscription; all end by themselves when the connection closes."""

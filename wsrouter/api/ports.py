@@ -1,0 +1,138 @@
+"""The Protocols that join the layers: what a lower layer needs from a higher one is declared here and handed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from wsrouter.api.causes import Cause, Reason
+from wsrouter.api.connection import Connection
+from wsrouter.api.messages import Message
+from wsrouter.api.topics import Subscriber
+
+
+class ClientConnection(Connection, Subscriber, Protocol):
+    """A connection as the pipeline drives it: what handlers see, and how it is ended with a cause or held back."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether the closing handshake has begun, from either side; no message is handed on after that."""
+
+    def end(self, cause: Cause, code: int | None = None, reason: str = "") -> None:
+        """Closes it for this cause; `code` only where the cause leaves it open."""
+
+    def pause_reading(self) -> None:
+        """Stops taking messages from the client until `resume_reading`; the pong deadline does not run meanwhile."""
+
+    def resume_reading(self) -> None:
+        """Takes messages again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a connection ended. `began` tells which side began it; code and reason are those of the close frame, if there was one."""
+
+    cause: Cause
+    code: int | None
+    reason: str
+    began: Literal["client", "server"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a handshake was refused: the reason, what was seen, and how to cure it."""
+
+    reason: Reason
+    detail: str = ""
+    fix: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers that the response needs besides the constant ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is known of a handshake that was refused; client-supplied text is as received, the log escapes and cuts it."""
+
+    peer: str
+    path: str
+    host: str
+    origin: str
+    user_agent: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A hook, a coroutine or a background task of a handler that raised."""
+
+    route: str
+    handler: str
+    hook: str
+    error: BaseException
+    connection_id: str | None
+
+
+class Traffic(Protocol):
+    """What the record of a closed connection counts."""
+
+    opened_monotonic: float
+    """When it was opened on the monotonic clock, in seconds: for how long it lasted, whatever is done to the wall clock."""
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
+
+
+class Recorded(Connection, Traffic, Protocol):
+    """A connection with its counters, as records are made of it."""
+
+
+class Observer(Protocol):
+    """Who is told what happened to a connection. Called once for each; must not raise or wait."""
+
+    def opened(self, connection: Recorded) -> None:
+        """The upgrade was accepted."""
+
+    def closed(self, connection: Recorded, ending: Ending) -> None:
+        """It is gone; the counters are final."""
+
+    def refused(self, attempt: Attempt, refusal: Refusal) -> None:
+        """A handshake was answered with an error."""
+
+    def vanished(self, peer: str) -> None:
+        """A peer connected and left without a byte."""
+
+    def failed(self, failure: Failure) -> None:
+        """A handler raised."""
+
+
+class OnFragment(Protocol):
+    """How a coroutine gets the fragments of a message as they come, instead of the whole."""
+
+    def __call__(self, connection: ClientConnection, data: bytes, *, text: bool, first: bool, final: bool) -> None:
+        """One fragment's payload, not yet decoded."""
+
+
+class Inbox(Protocol):
+    """What a coroutine receives from, seen from the pipeline: wire's object with the interface of `websockets`."""
+
+    def put(self, message: Message) -> None:
+        """A whole message came."""
+
+    def put_fragment(self, data: bytes, *, text: bool, first: bool, final: bool) -> None:
+        """A fragment came."""
+
+    def connection_closed(self) -> None:
+        """The connection is gone."""
+
+    async def finish(self) -> None:
+        """The coroutine returned: closes with 1000 unless it is closed, and waits until it is."""
+
+
+class OpenInbox(Protocol):
+    """Makes the inbox of a connection; handed in by `wire`. `closed_errors` are what its calls raise once it is closed."""
+
+    closed_errors: tuple[type[BaseException], ...]
+
+    def __call__(self, connection: ClientConnection) -> Inbox:
+        """The inbox of a connection that was just opened."""

@@ -1,0 +1,44 @@
+"""The settings of a topic, and what a topic needs of its subscribers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How much of a topic is kept for newcomers; the first bound that is passed drops the oldest message.
+
+    `messages` of None or `size_bytes` of None is no bound; `age_s` always bounds, as it also frees a topic without members.
+    """
+
+    messages: int | None = None
+    age_s: float = HOUR_S
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSettings:
+    """What a topic is made with; handlers that name the same topic must agree on it."""
+
+    history: History | None = None
+
+
+class Subscriber(Protocol):
+    """Who a topic delivers to: wire's connections, and in-memory clients of tests."""
+
+    variant: int
+    """Which encoding it takes: 0 plain, else the window bits of its compression."""
+
+    def deliver(self, payload: bytes, messages: int) -> None:
+        """Takes `messages` encoded messages, joined. Never raises, never waits."""
+
+
+class Encoder(Protocol):
+    """How a message becomes bytes for the subscribers of one variant; handed in by `wire`."""
+
+    def __call__(self, message: str | bytes, variant: int) -> bytes:
+        """The message as one whole frame."""

@@ -1,0 +1,45 @@
+"""`wsrouter init DIR`: a folder with a site, a first plugin, its test, and the schema for editors. Overwrites nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+NAME = "init"
+HELP = "make a folder with a site, a first plugin and its test"
+
+SITE = "site.yaml"
+SCHEMA = "wsrouter.schema.json"
+
+
+def schema_files() -> dict[Path, str]:
+    """The schema of sites, for the folder that the first line of the site names."""
+    return {}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declares the argument."""
+    parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", default=Path(), help="the folder; made if need be (default: here)")
+
+
+def run(arguments: Namespace) -> int:
+    """Writes the files and says what to try; 1 if one of them exists."""
+    from wsrouter.cli.scaffold import plugin_files, site_file, write_new
+
+    site = arguments.folder / SITE
+    files = {Path(SITE): site_file(SITE), **plugin_files("hello", "coroutine"), **schema_files()}
+    try:
+        for path in write_new(arguments.folder, files):
+            print(f"wrote {path}")
+    except FileExistsError as error:
+        print(f"{error.filename} exists; nothing was written", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    print(f"now: wsrouter run --config {site}\nthen, in another terminal: wsrouter connect ws://127.0.0.1:8765/hello -x hello")
+    return 0

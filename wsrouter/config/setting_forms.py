@@ -1,0 +1,66 @@
+"""What the types of `settings` cannot say: short forms, texts with a grammar, keys that depend on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from wsrouter.api.options import OptionError
+from wsrouter.config.address import parse_address
+from wsrouter.config.nodes import MappingNode, Node, ScalarNode, SequenceNode, is_nothing
+from wsrouter.config.settings import Listen, Plugins, Rate, RouteSettings, Server
+from wsrouter.config.texts import check_host, check_network, check_not_empty, check_origin, check_subprotocol
+
+SHORT: Final[dict[type, str]] = {Rate: "rate", Listen: "address", Plugins: "folders"}
+"""Records that may be written as the value of one of their keys: `message_rate: 100/s` is `{rate: 100/s}`."""
+
+TEXT_CHECKS: Final[dict[tuple[type, str], Callable[[str], object]]] = {
+    (RouteSettings, "origins"): check_origin,
+    (RouteSettings, "subprotocols"): check_subprotocol,
+    (Server, "hosts"): check_host,
+    (Server, "trusted_proxies"): check_network,
+    (Listen, "address"): parse_address,
+    (Plugins, "folders"): check_not_empty,
+}
+"""Each text of these keys is checked; a ValueError says what is wrong with it."""
+
+
+def expand(record: type, node: Node) -> Node:
+    """A record's short form as the mapping that it stands for; nothing at all as an empty mapping."""
+    if isinstance(node, MappingNode):
+        return node
+    if is_nothing(node):
+        return MappingNode(node.place, ())
+    name = SHORT.get(record)
+    if name is None or (isinstance(node, SequenceNode) and record is not Plugins):
+        return node
+    if record is Plugins and isinstance(node, ScalarNode):
+        node = SequenceNode(node.place, (node,))
+    if record is Listen and isinstance(node, ScalarNode):
+        node = ScalarNode(node.place, node.text, node.text, node.plain, node.written)  # a port alone is a number to YAML
+    return MappingNode(node.place, ((ScalarNode(node.place, name, name, plain=True), node),))
+
+
+def check_listen(listen: Listen) -> None:
+    """Keys of a listener that depend on its address.
+
+    Raises:
+        OptionError: for a mode or group of a TCP address.
+    """
+    for name in ("mode", "group"):
+        if getattr(listen, name) is not None and not listen.address.startswith("unix:"):
+            raise OptionError(f"{name} belongs to a Unix socket, and {listen.address} is none: delete it, or write address: unix:/path", name)
+
+
+def check_origins(settings: RouteSettings) -> None:
+    """`same-host` in a list says what the list cannot.
+
+    Raises:
+        OptionError: if it stands there.
+    """
+    if isinstance(settings.origins, list) and "same-host" in settings.origins:
+        raise OptionError('same-host stands alone: write origins: same-host, or list the hosts, as "https://example.com"', "origins")
+
+
+RECORD_CHECKS: Final[dict[type, Callable[..., None]]] = {Listen: check_listen, RouteSettings: check_origins}
+"""Each record of these types is checked as a whole."""

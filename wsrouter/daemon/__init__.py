@@ -1,0 +1,1 @@
+"""A site running: start, signals, drain, stop."""

@@ -1,0 +1,147 @@
+"""A site running: start, serve, drain, stop. The whole life is `Daemon.run`, in one screen."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from wsrouter import __version__
+from wsrouter.access.addresses import parse_networks
+from wsrouter.config.settings import Listen, Shutdown
+from wsrouter.daemon.clock import SystemClock
+from wsrouter.daemon.drain import Drain
+from wsrouter.daemon.open_files import most_connections, raise_open_files
+from wsrouter.observe.logs import get_logger
+from wsrouter.observe.records import Records
+from wsrouter.site.generation import Generation, Surroundings
+from wsrouter.wire.admission import Admission
+from wsrouter.wire.compat import OpenWebSocket
+from wsrouter.wire.hub import Hub
+from wsrouter.wire.listener import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wsrouter.site.site import Site
+
+AT_ONCE = Shutdown(delay=0.0, spread=0.0, timeout=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line adds to a site."""
+
+    listen: Sequence[str] = field(default=())
+    """Addresses instead of the site's."""
+    dev: bool = False
+    """For development: admits pages from files and from this machine, and stops at once."""
+    loop: str = "uvloop"
+    """The event loop that runs, for the record."""
+
+
+class Daemon:
+    """One site, running."""
+
+    def __init__(self, site: Site, options: RunOptions) -> None:
+        """Nothing is opened yet. Made inside the loop."""
+        self._site = site
+        self._options = options
+        self._log = get_logger()
+        self._clock = SystemClock()
+        self._records = Records(site.file.log, self._clock)
+        self._stopping = asyncio.Event()
+        self._drain: Drain | None = None
+        self._listeners: list[Listener] = []
+
+    async def run(self) -> None:
+        """Serves until a signal.
+
+        Raises:
+            StartError: if an address cannot be had or a handler refuses; nothing is left open then.
+        """
+        open_files = raise_open_files()
+        self._watch_signals()
+        hub, generation = self._build(open_files)
+        await generation.start()
+        try:
+            await self._open_listeners(hub)
+            self._say_listening(open_files, hub)
+            await self._stopping.wait()
+            await self._shut_down(hub)
+        finally:
+            self._close_listeners()
+            await generation.stop()
+        self._log.info("stopped")
+
+    def _build(self, open_files: int) -> tuple[Hub, Generation]:
+        server = self._site.file.server
+        limits = replace(server.limits, connections=most_connections(server.limits.connections, open_files))
+        hub = Hub(loop=asyncio.get_running_loop(), clock=self._clock, observer=self._records, limits=limits)
+        around = Surroundings(
+            clock=self._clock, topics=hub.topics, observer=self._records, open_inbox=OpenWebSocket(), make_log=get_logger, dev=self._options.dev
+        )
+        generation = Generation(self._site, around)
+        hub.admission = Admission(generation.router, hosts=server.hosts, trusted=parse_networks(server.trusted_proxies))
+        return hub, generation
+
+    async def _open_listeners(self, hub: Hub) -> None:
+        listens = [Listen(address=address) for address in self._options.listen] or self._site.file.server.listen
+        for settings in listens:
+            listener = Listener(settings, hub)
+            await listener.open()
+            self._listeners.append(listener)
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+
+    def _say_listening(self, open_files: int, hub: Hub) -> None:
+        addresses = [url for listener in self._listeners for url in listener.urls]
+        first = next((route.entry.pattern for route in self._site.routes if not route.pattern.params), "/")
+        self._log.info(
+            "listening",
+            addresses=addresses,
+            routes=len(self._site.routes),
+            connections=hub.limits.connections,
+            open_files=open_files,
+            site=str(self._site.file.path),
+            version=__version__,
+            python=platform.python_version(),
+            loop=self._options.loop,
+            **{"try": f"wsrouter connect {_reachable(addresses[0])}{first}"},
+        )
+
+    async def _shut_down(self, hub: Hub) -> None:
+        """Not ready, a delay while it still accepts, no new connections, the open ones closed over time."""
+        settings = AT_ONCE if self._options.dev else self._site.file.server.shutdown
+        self._drain = Drain(hub, settings)
+        self._log.info("stopping", connections=len(hub.connections), delay_s=settings.delay, spread_s=settings.spread, timeout_s=settings.timeout)
+        await self._drain.pause(settings.delay)
+        hub.draining = True
+        self._close_listeners()
+        cut_off = await self._drain.run()
+        if cut_off:
+            self._log.warning("drain.cut_off", connections=cut_off, timeout_s=settings.timeout)
+
+    def _watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # reload comes later; a terminal that closes must not end the daemon
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+    def _stop(self) -> None:
+        """A first signal begins the drain, a second one ends it."""
+        if self._drain is not None:
+            self._drain.hurry()
+        self._stopping.set()
+
+
+def _reachable(url: str) -> str:
+    """The address as a client on this machine would write it."""
+    return url.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")  # noqa: S104 -- shown, not bound

@@ -1,0 +1,152 @@
+"""Logs: the only configuration of `structlog`, and of the standard library's logging for the libraries that use it.
+
+Records of wsrouter and its plugins go through structlog's native chain (6.8 µs a line against 29.8 through `logging`); what a
+library logs comes through `ProcessorFormatter` at WARNING. Every text of a record is cleaned on its way (see `text`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO, cast
+
+import structlog
+
+from wsrouter.api.context import Log
+from wsrouter.config import settings as setting
+from wsrouter.observe.text import clean, clean_facts, to_json_line, to_pretty_lines, with_prefix
+from wsrouter.observe.writer import LogWriter
+
+__all__ = ["LogWriter", "clean", "configure_logs", "get_logger", "is_journal"]
+
+_LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+Facts = MutableMapping[str, Any]
+
+
+def get_logger(**facts: object) -> Log:
+    """A log whose records carry these facts. It follows `configure_logs`, also when that is called later or again."""
+    return cast("Log", structlog.get_logger(**facts))
+
+
+def configure_logs(settings: setting.Log, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> LogWriter:
+    """Sends all records to a stream (default: stderr as it is now), in the format and from the level of the settings.
+
+    `auto` is pretty on a terminal, else JSON lines. Lines that the journal reads begin with their level, `<3>` to `<7>`.
+    May be called again, as by a reload. Returns the writer, which counts what was lost.
+    """
+    stream = sys.stderr if stream is None else stream
+    writer = LogWriter(stream)
+    render = _make_renderer(settings, stream, environ)
+    structlog.configure(
+        processors=[_stamp, structlog.processors.format_exc_info, _clean, render],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
+        logger_factory=lambda *args: _LineLogger(writer),
+        # Not cached: a logger from before a reload must follow it. Binding anew costs about 2 µs a record.
+        cache_logger_on_first_use=False,
+    )
+    _configure_foreign(writer, render)
+    return writer
+
+
+def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether a stream goes to systemd's journal: $JOURNAL_STREAM names its device and inode (systemd.exec(5))."""
+    device, _, inode = environ.get("JOURNAL_STREAM", "").partition(":")
+    if not (device.isdecimal() and inode.isdecimal()):
+        return False
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return False
+    return (status.st_dev, status.st_ino) == (int(device), int(inode))
+
+
+class _LineLogger:
+    """What structlog hands its rendered lines to: one method a level, all the same."""
+
+    __slots__ = ("debug", "error", "info", "warning")
+
+    def __init__(self, writer: LogWriter) -> None:
+        self.debug = self.info = self.warning = self.error = writer.write
+
+    def __getattr__(self, name: str) -> Callable[[bytes], None]:
+        """`critical`, `exception`, `log` and whatever else structlog may ask for."""
+        return self.info
+
+
+class _ForeignHandler(logging.Handler):
+    """Takes the records of the standard library's logging."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        super().__init__(logging.WARNING)
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a record. One that cannot be rendered is counted as lost: the library that logged it must not suffer."""
+        try:
+            line = self.format(record).encode()
+        except Exception:  # noqa: BLE001  a record holds a library's own objects and arguments
+            self._writer.dropped += 1
+        else:
+            self._writer.write(line)
+
+
+def _make_renderer(settings: setting.Log, stream: TextIO, environ: Mapping[str, str]) -> Callable[[object, str, Facts], bytes]:
+    """The end of the chain: a clean record becomes bytes."""
+    journal, terminal = is_journal(stream, environ), _is_terminal(stream)
+    pretty = settings.format == "pretty" or (settings.format == "auto" and terminal)
+    colours = terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+    def render(logger: object, method: str, facts: Facts) -> bytes:
+        level = facts["level"]
+        lines = to_pretty_lines(facts, colours=colours) if pretty else to_json_line(facts)
+        return with_prefix(lines, level) if journal else lines
+
+    return render
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _stamp(logger: object, method: str, facts: Facts) -> Facts:
+    """Time and level. The wall clock, as people compare it with other logs; durations are measured elsewhere."""
+    facts["ts"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    facts["level"] = "error" if method == "exception" else method
+    return facts
+
+
+def _clean(logger: object, method: str, facts: Facts) -> Facts:
+    clean_facts(facts)
+    return facts
+
+
+def _name_logger(logger: object, method: str, facts: Facts) -> Facts:
+    """The name of a foreign record's logger."""
+    facts["logger"] = facts["_record"].name
+    return facts
+
+
+def _configure_foreign(writer: LogWriter, render: Callable[[object, str, Facts], bytes]) -> None:
+    """Makes the root logger of the standard library write as wsrouter does, from WARNING up."""
+    handler = _ForeignHandler(writer)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_stamp, _name_logger],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _clean,
+                lambda logger, method, facts: render(logger, method, facts).decode(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [each for each in root.handlers if not isinstance(each, _ForeignHandler)] + [handler]
+    root.setLevel(logging.WARNING)

@@ -1,0 +1,127 @@
+"""`Records`: one log record for each thing that happens to a connection, a handshake or a handler.
+
+Queries never appear: they carry tokens. Client-supplied text is cleaned by the chain of `logs`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal
+
+from wsrouter.api.causes import Reason
+from wsrouter.observe.logs import get_logger
+from wsrouter.observe.tracebacks import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsrouter.api.context import Clock
+    from wsrouter.api.ports import Attempt, Ending, Failure, Recorded, Refusal
+
+# As nginx, HAProxy, Envoy and W3C trace ids have them; anything else was not made by a proxy of ours.
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+class Records:
+    """Implements `api.ports.Observer`. Facts that are not there (no subprotocol, no user) are left out of a record."""
+
+    def __init__(self, clock: Clock, connections: Literal["both", "closed", "none"] = "both") -> None:
+        """`connections` is the setting `log.connections`: which of opened and closed are recorded."""
+        self._clock = clock
+        self._connections = connections
+        self._log = get_logger()
+
+    def opened(self, connection: Recorded) -> None:
+        """`connection.opened`."""
+        if self._connections == "both":
+            self._log.info("connection.opened", **_present(_who(connection)))
+
+    def closed(self, connection: Recorded, ending: Ending) -> None:
+        """`connection.closed`: why, who began it, how long it lasted and what went through."""
+        if self._connections == "none":
+            return
+        facts = {
+            "cause": ending.cause.value,
+            "code": ending.code,
+            "reason": ending.reason,
+            "by": ending.began,
+            "duration_s": round(self._clock.monotonic() - connection.opened_monotonic, 3),
+            "messages_in": connection.messages_in,
+            "messages_out": connection.messages_out,
+            "bytes_in": connection.bytes_in,
+            "bytes_out": connection.bytes_out,
+        }
+        self._log.info("connection.closed", **_present(facts | _who(connection)))
+
+    def refused(self, attempt: Attempt, refusal: Refusal) -> None:
+        """`handshake.refused`: the status, why, and what would let it in."""
+        facts = {
+            "status": refusal.reason.status,
+            "reason": refusal.reason.value,
+            "detail": refusal.detail,
+            "fix": refusal.fix,
+            "path": without_query(attempt.path),
+            "peer": attempt.peer,
+            "host": attempt.host,
+            "origin": attempt.origin,
+            "user_agent": attempt.user_agent,
+            "request_id": attempt.request_id if _REQUEST_ID.fullmatch(attempt.request_id) else None,
+        }
+        write = self._log.error if refusal.reason is Reason.ERROR else self._log.info
+        write("handshake.refused", **_present(facts))
+
+    def vanished(self, peer: str) -> None:
+        """`peer.vanished`, at debug: port scanners and health checks do nothing else."""
+        self._log.debug("peer.vanished", peer=peer)
+
+    def failed(self, failure: Failure) -> None:
+        """`handler.failed`: the error, and where in the plugin."""
+        told = trace(failure.error)
+        facts = {
+            "route": failure.route,
+            "handler": failure.handler,
+            "hook": failure.hook,
+            "error": told.error,
+            "at": told.at,
+            "connection_id": failure.connection_id,
+            "traceback": told.text,
+        }
+        self._log.error("handler.failed", **_present(facts))
+
+
+def find_request_id(headers: Mapping[str, str], default: str) -> str:
+    """The `X-Request-ID` of a request where a proxy could have written it so, else the default."""
+    given = headers.get("X-Request-ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else default
+
+
+def without_query(target: str) -> str:
+    """A request's target as far as it may be recorded."""
+    return re.split(r"[?#]", target, maxsplit=1)[0]
+
+
+def _who(connection: Recorded) -> dict[str, object]:
+    """What tells one connection from another."""
+    headers = connection.headers
+    return {
+        "route": connection.route,
+        "path": connection.path,
+        "peer": connection.peer,
+        "client": connection.client if connection.client != _host_of(connection.peer) else None,
+        "subprotocol": connection.subprotocol,
+        "user": connection.user,
+        "user_agent": headers.get("User-Agent"),
+        "connection_id": connection.id,
+        "request_id": find_request_id(headers, connection.id),
+    }
+
+
+def _host_of(peer: str) -> str:
+    """A peer's address without port: `127.0.0.1:50210`, `[::1]:50210`, or `unix`."""
+    host, colon, _ = peer.rpartition(":")
+    return host.strip("[]") if colon else peer
+
+
+def _present(facts: Mapping[str, object]) -> dict[str, object]:
+    """The facts that are there."""
+    return {name: value for name, value in facts.items() if value is not None and value != ""}

@@ -1,0 +1,44 @@
+"""One route as `wire` sees it: its policies, and the three functions of its compiled chain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wsrouter.api.causes import Cause
+from wsrouter.api.ports import ClientConnection, OnFragment
+from wsrouter.config.settings import RouteSettings
+from wsrouter.pipeline.async_chain import AsyncChain
+from wsrouter.pipeline.fence import Fence
+from wsrouter.pipeline.plain_chain import PlainChain
+from wsrouter.pipeline.step import Step
+from wsrouter.pipeline.tasks import Tasks
+
+
+class Endpoint:
+    """A route's chain with its policies. `connections` counts those that are open.
+
+    `on_messages` takes all messages of one read at once, so that what is done for a batch is paid once a read.
+    `on_fragment` is set where the only step wants the fragments of a message as they come.
+    """
+
+    __slots__ = ("_chain", "connections", "on_fragment", "on_messages", "route", "settings", "steps")
+
+    def __init__(self, route: str, settings: RouteSettings, steps: Sequence[Step], fence: Fence, tasks: Tasks) -> None:
+        """`route` is the pattern; `tasks` runs what is async and ends with the route's generation."""
+        self.route = route
+        self.settings = settings
+        self.steps = tuple(steps)
+        self.connections = 0
+        self._chain = AsyncChain(steps, fence, tasks) if any(step.is_async for step in steps) else PlainChain(steps, fence)
+        self.on_messages = self._chain.on_messages
+        self.on_fragment: OnFragment | None = getattr(steps[0].handler, "on_fragment", None) if len(steps) == 1 else None
+
+    def on_open(self, connection: ClientConnection) -> None:
+        """A connection was accepted."""
+        self.connections += 1
+        self._chain.on_open(connection)
+
+    def on_close(self, connection: ClientConnection, cause: Cause) -> None:
+        """A connection is gone."""
+        self.connections -= 1
+        self._chain.on_close(connection, cause)

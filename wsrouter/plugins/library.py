@@ -1,0 +1,186 @@
+"""`HandlerLibrary`: finds the handler that a site means by a name, and lists all that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from wsrouter.config.finder import HandlerProblem
+from wsrouter.config.problems import Place, relative_to_here
+from wsrouter.plugins.build import build_spec
+from wsrouter.plugins.builtins import BUILTIN_HANDLERS
+from wsrouter.plugins.choice import Candidate, ChoiceError, candidates, choose, pick
+from wsrouter.plugins.import_path import entry_points, find_entry_point, load_import_path
+from wsrouter.plugins.module_file import line_of
+from wsrouter.plugins.module_loader import LoadedModule, PluginFolder
+from wsrouter.plugins.spec import HandlerSpec
+
+
+class HandlerLibrary:
+    """The handlers of one generation of a site: those of its plugin folders, the built-in ones, and what is installed.
+
+    Nothing is imported before it is asked for, and nothing twice. A name is looked for in the plugin folders, among the
+    built-in handlers, as an import path where it has a colon, and last among the installed entry points.
+    """
+
+    def __init__(self, folders: Iterable[Path] = ()) -> None:
+        """A folder may also be a single file, which then is the only plugin from there; what does not exist has no plugins."""
+        self.warnings: list[tuple[str, str]] = []
+        """A handler's name, and what is odd about it."""
+        self._folders: list[PluginFolder] = []
+        self._files: dict[str, list[tuple[PluginFolder, Path]]] = {}
+        self._found: dict[str, HandlerSpec | HandlerProblem] = {}
+        self._loaded: dict[str, LoadedModule] = {}
+        for path in folders:
+            self._add(Path(path))
+
+    @classmethod
+    def of_file(cls, path: Path) -> HandlerLibrary:
+        """A library whose only plugin is one file; it may import the files beside it.
+
+        Raises:
+            HandlerProblem: if there is no such file, or if it cannot be a plugin.
+        """
+        if not path.is_file():
+            raise HandlerProblem("there is no such file", Place(relative_to_here(path)))
+        if path.suffix != ".py" or "." in path.stem:
+            raise HandlerProblem(f"{path.name!r} cannot be a plugin; name it like hello.py", Place(relative_to_here(path)))
+        return cls([path])
+
+    def find(self, name: str) -> HandlerSpec:
+        """The handler of this name; each is loaded once.
+
+        Raises:
+            HandlerProblem: if there is none, or if it cannot be loaded.
+        """
+        if name not in self._found:
+            try:
+                self._found[name] = self._load(name)
+            except HandlerProblem as problem:
+                self._found[name] = problem
+        found = self._found[name]
+        if isinstance(found, HandlerProblem):
+            raise HandlerProblem(found.message, found.place) from found.__cause__
+        return found
+
+    def plugin_names(self) -> list[str]:
+        """The names of the plugin files, without importing anything."""
+        return sorted(self._files)
+
+    def names(self) -> list[str]:
+        """The names of plugin files and built-in handlers, without importing anything."""
+        return sorted({*self._files, *BUILTIN_HANDLERS})
+
+    def loaded(self) -> list[LoadedModule]:
+        """The plugin files that were imported so far, by name."""
+        return [self._loaded[name] for name in sorted(self._loaded)]
+
+    def all_specs(self) -> list[HandlerSpec | HandlerProblem]:
+        """Every handler, or why it cannot be had: plugin files, built-in handlers, entry points. Imports all of them.
+
+        A file with several handlers is listed with each as `file:name`. A file without one is left out where another imports it.
+        """
+        found = [entry for name in self.plugin_names() for entry in self._specs_of_file(name)]
+        helpers = {relative_to_here(path) for loaded in self.loaded() for path in loaded.sources[1:]}
+        listed = [entry for entry in found if not (isinstance(entry, _NoHandler) and entry.place is not None and entry.place.file in helpers)]
+        nearer = set(self.names())
+        points = {point.name for point in entry_points()} - nearer
+        return [*listed, *(self._find_or_problem(name) for name in [*sorted(BUILTIN_HANDLERS.keys() - self._files.keys()), *sorted(points)])]
+
+    def close(self) -> None:
+        """Lets go of the plugin modules of this generation; handlers that are in use go on working."""
+        for folder in self._folders:
+            folder.close()
+
+    def _add(self, path: Path) -> None:
+        """Takes a folder or a file."""
+        if path.suffix == ".py" and not path.is_dir():
+            folder, files = _single_file(path)
+        else:
+            folder = PluginFolder(path)
+            files = folder.files()
+        self._folders.append(folder)
+        for name, file in files:
+            if not name.startswith("_"):
+                self._files.setdefault(name, []).append((folder, file))
+
+    def _load(self, name: str) -> HandlerSpec:
+        """Looks for a handler in the order that the class states."""
+        first, colon, inner = name.partition(":")
+        if colon and not (first and inner):
+            raise HandlerProblem(f"{name!r} lacks a name beside its colon; write file:name or package.module:Class", None)
+        if first in self._files:
+            return self._from_file(first, inner)
+        if colon:
+            return load_import_path(name, name)
+        if name in BUILTIN_HANDLERS:
+            return load_import_path(BUILTIN_HANDLERS[name], name, "built-in")
+        found = find_entry_point(name)
+        if found is None:
+            raise HandlerProblem(f"there is no handler {name!r}", None)
+        return found
+
+    def _from_file(self, name: str, inner: str) -> HandlerSpec:
+        """The handler of a plugin file, or one of several in it."""
+        loaded = self._load_file(name)
+        if name in BUILTIN_HANDLERS and not inner:
+            self.warnings.append((name, f"{relative_to_here(loaded.file.path)} hides the built-in handler {name!r}; rename the file if that is not meant"))
+        if not inner:
+            return build_spec(_chosen(loaded), name, sources=loaded.sources)
+        picked = pick(vars(loaded.module), inner)
+        if isinstance(picked, str):
+            known = ", ".join(f"{name}:{key}" for key in sorted(candidates(loaded.module)))
+            raise HandlerProblem(f"{picked}; it has: {known or 'no handler'}", loaded.file.place(line_of(loaded.file.tree, inner)))
+        return build_spec(picked, f"{name}:{inner}", sources=loaded.sources)
+
+    def _load_file(self, name: str) -> LoadedModule:
+        """The module of a plugin file; two files of one name are a problem."""
+        places = self._files[name]
+        if len(places) > 1:
+            listed = " and ".join(relative_to_here(file) for _, file in places)
+            raise HandlerProblem(f"two plugin files claim the name {name!r}: {listed}; rename one", Place(relative_to_here(places[-1][1])))
+        if name not in self._loaded:
+            self._loaded[name] = places[0][0].load(name)
+        return self._loaded[name]
+
+    def _find_or_problem(self, name: str) -> HandlerSpec | HandlerProblem:
+        """What `find` returns or raises."""
+        try:
+            return self.find(name)
+        except HandlerProblem:
+            return self._found[name]
+
+    def _specs_of_file(self, name: str) -> Iterator[HandlerSpec | HandlerProblem]:
+        """The handler of a file under the file's name, then its other ones; where none stands out, all of them."""
+        main = self._find_or_problem(name)
+        others: dict[str, Candidate] = candidates(self._loaded[name].module) if name in self._loaded else {}
+        ambiguous = isinstance(main, HandlerProblem) and not isinstance(main, _NoHandler) and len(others) > 1
+        if not ambiguous:
+            yield main
+        taken = None if isinstance(main, HandlerProblem) else main.target
+        for inner, candidate in sorted(others.items()):
+            if ambiguous or (taken is not None and candidate.target is not taken):
+                yield self._find_or_problem(f"{name}:{inner}")
+
+
+class _NoHandler(HandlerProblem):
+    """A plugin file without a handler: perhaps one that only helps others."""
+
+
+def _chosen(loaded: LoadedModule) -> Candidate:
+    """The handler of a plugin file."""
+    try:
+        return choose(loaded.module, loaded.name)
+    except ChoiceError as error:
+        place = loaded.file.place(line_of(loaded.file.tree, error.line_of or ""))
+        kind = HandlerProblem if candidates(loaded.module) else _NoHandler
+        raise kind(str(error), place) from None
+
+
+def _single_file(path: Path) -> tuple[PluginFolder, list[tuple[str, Path]]]:
+    """The folder of a single plugin file, and the file as its only entry; `chat/__init__.py` is the package chat."""
+    path = path.absolute()
+    package = path.name == "__init__.py"
+    folder = PluginFolder(path.parent.parent if package else path.parent)
+    name = path.parent.name if package else path.stem
+    return folder, [entry for entry in folder.files() if entry == (name, path)]

@@ -1,0 +1,71 @@
+"""`Site`: one checked configuration, everything that one YAML file says, with its handlers found and its patterns parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from wsrouter.config.site_file import load_site_file
+from wsrouter.plugins.library import HandlerLibrary
+from wsrouter.routing.pattern import Pattern, parse_pattern
+from wsrouter.site.checks import check_routes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsrouter.config.problems import Problems
+    from wsrouter.config.site_file import RouteEntry, SiteFile, StepEntry
+    from wsrouter.plugins.spec import HandlerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of a site: its entry in the file and its parsed pattern."""
+
+    entry: RouteEntry
+    pattern: Pattern
+
+    @property
+    def specs(self) -> list[tuple[StepEntry, HandlerSpec]]:
+        """Its steps, each with the handler that was found for it."""
+        return [(step, cast("HandlerSpec", step.handler)) for step in self.entry.steps]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site without problems, ready to be built."""
+
+    file: SiteFile
+    routes: tuple[Route, ...]
+    library: HandlerLibrary
+
+
+def load_site(path: Path, environ: Mapping[str, str], problems: Problems) -> Site | None:
+    """Loads a site with its includes and plugins; None where there are errors, all of which are in `problems`."""
+    libraries: list[HandlerLibrary] = []
+
+    def make_library(folders: tuple[Path, ...]) -> HandlerLibrary:
+        libraries.append(HandlerLibrary(folders))
+        return libraries[0]
+
+    file = load_site_file(path, make_finder=make_library, pattern_params=pattern_params, environ=environ, problems=problems)
+    if file is None:
+        return None
+    return make_site(file, libraries[0], problems)
+
+
+def make_site(file: SiteFile, library: HandlerLibrary, problems: Problems) -> Site | None:
+    """Puts a site together from its parts and holds its routes against each other."""
+    routes = tuple(Route(entry, parse_pattern(entry.pattern)) for entry in file.routes)
+    check_routes(routes, library, problems)
+    return None if problems.errors else Site(file, routes, library)
+
+
+def pattern_params(text: str) -> tuple[str, ...]:
+    """The parameters of a pattern.
+
+    Raises:
+        ValueError: if it is none; the text says why.
+    """
+    return parse_pattern(text).params

@@ -1,0 +1,86 @@
+"""All topics of a site, by name. They outlive generations: members, history and order stay when a route changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from wsrouter.api.messages import Message
+from wsrouter.api.topics import Encoder, Subscriber, TopicSettings
+from wsrouter.topics.topic import Topic
+
+PLAIN = TopicSettings()
+
+
+class Topics:
+    """Makes topics when they are first needed and frees those that nobody can hear of any more.
+
+    Where two callers give different settings for one name, the first one's stay; the site's check has told of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        encode: Encoder,
+        call_soon: Callable[[Callable[[], None]], object],
+        call_later: Callable[[float, Callable[[], None]], object],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`call_later` takes seconds and a function; `monotonic` measures the age of histories."""
+        self._encode = encode
+        self._call_soon = call_soon
+        self._call_later = call_later
+        self._monotonic = monotonic
+        self._topics: dict[str, Topic] = {}
+
+    def __iter__(self) -> Iterator[Topic]:
+        return iter(self._topics.values())
+
+    def __len__(self) -> int:
+        return len(self._topics)
+
+    def find(self, name: str) -> Topic | None:
+        """The topic of this name, if there is one."""
+        return self._topics.get(name)
+
+    def join(self, name: str, subscriber: Subscriber, settings: TopicSettings | None = None) -> Topic:
+        """Subscribes, making the topic where it is not there yet."""
+        topic = self._topics.get(name) or self._make(name, settings or PLAIN)
+        topic.join(subscriber)
+        return topic
+
+    def leave(self, topic: Topic, subscriber: Subscriber) -> None:
+        """Ends a subscription, and frees the topic if that was the last one and nothing is kept."""
+        topic.leave(subscriber)
+        if not topic.members:
+            self._free_when_past(topic)
+
+    def publish(self, name: str, message: Message, exclude: Subscriber | None = None, settings: TopicSettings | None = None) -> None:
+        """Publishes to a topic. One that is not there is made only where `settings` keep a history: else nobody could hear it."""
+        topic = self._topics.get(name)
+        if topic is None:
+            if settings is None or settings.history is None:
+                return
+            topic = self._make(name, settings)
+            topic.publish(message)
+            self._free_when_past(topic)
+            return
+        topic.publish(message, exclude)
+
+    def members(self, name: str) -> int:
+        """How many subscribers a topic has; zero for one that is not there."""
+        topic = self._topics.get(name)
+        return topic.members if topic is not None else 0
+
+    def _make(self, name: str, settings: TopicSettings) -> Topic:
+        topic = Topic(name, settings, encode=self._encode, call_soon=self._call_soon, monotonic=self._monotonic)
+        self._topics[name] = topic
+        return topic
+
+    def _free_when_past(self, topic: Topic) -> None:
+        if topic.members or self._topics.get(topic.name) is not topic:
+            return
+        left_s = topic.history.expires_in_s() if topic.history is not None else 0.0
+        if left_s <= 0:
+            del self._topics[topic.name]
+        else:
+            self._call_later(left_s + 0.01, lambda: self._free_when_past(topic))

@@ -1,0 +1,1 @@
+"""Bytes to messages and back: the only place that knows `websockets`, client sockets and TLS."""

@@ -1,0 +1,131 @@
+"""Whether a request is let in, and to which route: every check of a handshake, in the order of `api.causes.Reason`. No I/O.
+
+What the library leaves open is checked here: the path, Host, control bytes in headers (RFC 6455, section 4.2.1; RFC 9112,
+section 3.2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from wsrouter.access.addresses import client_address
+from wsrouter.access.hosts import admits_host
+from wsrouter.api.causes import Reason
+from wsrouter.api.ports import Refusal
+from wsrouter.routing.path import PathError, split_target
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+    from websockets.http11 import Request
+
+    from wsrouter.access.origins import OriginPolicy
+    from wsrouter.pipeline.endpoint import Endpoint
+    from wsrouter.routing.router import Router
+
+# C0, DEL and C1 bytes: `websockets` lets 0x80 to 0x9f through, and NEL (0x85) ends a line for many a reader.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+_WS_VERSION = (("Sec-WebSocket-Version", "13"),)
+_UPGRADE = (("Upgrade", "websocket"),)
+
+
+class Gate(Protocol):
+    """A route at the door: its endpoint with its settings, and which pages may come."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Who gets the connection."""
+
+    @property
+    def origins(self) -> OriginPolicy:
+        """Which web pages may connect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that is let in, as far as the checks before `websockets`' own go."""
+
+    gate: Gate
+    path: str
+    params: Mapping[str, str | int]
+    client: str
+
+
+class Admission:
+    """The checks of one generation. Replaced as a whole by a reload."""
+
+    def __init__(self, router: Router[Gate], *, hosts: Sequence[str] = (), trusted: Sequence[IPv4Network | IPv6Network] = ()) -> None:
+        """`hosts` empty admits any; `trusted` are the proxies whose forwarding headers are believed."""
+        self.router = router
+        self._hosts = tuple(hosts)
+        self._trusted = tuple(trusted)
+
+    def decide(self, request: Request, peer_ip: str) -> Admitted | Refusal:
+        """Lets a request in, or says why not. `peer_ip` is the socket's other end, without port."""
+        refusal = _check_http(request) or _check_websocket(request) or self._check_host(request)
+        if refusal is not None:
+            return refusal
+        path = split_target(request.path)[0]
+        try:
+            match = self.router.match(path)
+        except PathError as error:
+            return Refusal(Reason.MALFORMED, str(error))
+        if match is None:
+            nearest = self.router.nearest(path)
+            return Refusal(Reason.NO_ROUTE, fix=f"the nearest route is {nearest}" if nearest else "")
+        gate = match.value
+        origin = request.headers.get("Origin")
+        if not gate.origins.admits(origin, request.headers["Host"]):
+            return Refusal(Reason.ORIGIN, fix=gate.origins.cure(origin or ""))
+        return Admitted(gate, match.path, match.params, self._client(request, peer_ip))
+
+    def _check_host(self, request: Request) -> Refusal | None:
+        if self._hosts and not admits_host(request.headers["Host"], self._hosts):
+            return Refusal(Reason.HOST, fix="add it to server.hosts if it is yours")
+        return None
+
+    def _client(self, request: Request, peer_ip: str) -> str:
+        if not self._trusted:
+            return peer_ip
+        headers = request.headers
+        return client_address(peer_ip, headers.get_all("X-Forwarded-For"), headers.get_all("Forwarded"), self._trusted)
+
+
+def _check_http(request: Request) -> Refusal | None:
+    headers = request.headers
+    hosts = headers.get_all("Host")
+    if len(hosts) != 1 or not hosts[0]:
+        return Refusal(Reason.MALFORMED, "no Host header" if not hosts else "more than one Host header")
+    for name, value in headers.raw_items():
+        if _CONTROL.search(value):
+            return Refusal(Reason.MALFORMED, f"a control byte in the header {name}")
+    if len(headers.get_all("Origin")) > 1:
+        return Refusal(Reason.MALFORMED, "more than one Origin header")
+    if not request.path.startswith("/"):
+        return Refusal(Reason.MALFORMED, "the target is not a path")
+    if request.method != "GET":
+        return Refusal(Reason.METHOD, f"method {request.method}", headers=(("Allow", "GET"),))
+    return None
+
+
+def _check_websocket(request: Request) -> Refusal | None:
+    if request.protocol != "HTTP/1.1":
+        return Refusal(Reason.HTTP_VERSION, request.protocol, fix="behind nginx: proxy_http_version 1.1")
+    headers = request.headers
+    if not _has_token(headers.get_all("Connection"), "upgrade"):
+        fix = "behind a proxy: pass on Upgrade and Connection" if headers.get_all("Upgrade") else ""
+        return Refusal(Reason.NOT_WEBSOCKET, "no Connection: Upgrade", fix, _UPGRADE + _WS_VERSION)
+    if not _has_token(headers.get_all("Upgrade"), "websocket"):
+        return Refusal(Reason.NOT_WEBSOCKET, "no Upgrade: websocket", headers=_UPGRADE + _WS_VERSION)
+    versions = headers.get_all("Sec-WebSocket-Version")
+    if versions != ["13"]:
+        return Refusal(Reason.WS_VERSION, f"version {', '.join(versions) or 'missing'}", headers=_UPGRADE + _WS_VERSION)
+    return None
+
+
+def _has_token(values: Sequence[str], token: str) -> bool:
+    """Whether a comma-separated header has this token, in any case."""
+    return any(part.strip().lower() == token for value in values for part in value.split(","))

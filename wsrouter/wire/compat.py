@@ -1,0 +1,366 @@
+"""The object that coroutine handlers get: the interface of `websockets.asyncio.server.ServerConnection` over our connection.
+
+What was written for that library runs unchanged: `recv`, `recv_streaming`, `send` (also of iterables), `async for`, `close`,
+`ping`, `pong`, its attributes and its exceptions, and its `broadcast()`. What differs: messages are bounded by the route's
+`limits.message_size`, and what nobody awaits is under its `outbox`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
+from random import getrandbits
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+from websockets.exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
+from websockets.frames import Close
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+
+from wsrouter.api.causes import Cause
+from wsrouter.wire.fragments import FragmentSender
+from wsrouter.wire.frames import frame
+from wsrouter.wire.head import to_request, to_response
+from wsrouter.wire.inbox import Inbox
+
+if TYPE_CHECKING:
+    from wsrouter.api.messages import Message
+    from wsrouter.wire.connection import Connection
+
+DataLike = str | bytes | bytearray | memoryview
+PING, PONG = 0x89, 0x8A
+_OK_CODES = (1000, 1001, 1005)
+
+
+class BroadcastProtocol:
+    """The little that `websockets.asyncio.server.broadcast` touches of a connection's protocol."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def state(self) -> State:
+        """OPEN while messages can be sent."""
+        return State.CLOSING if self._connection.closing else State.OPEN
+
+    @property
+    def subprotocol(self) -> str | None:
+        """As on the connection."""
+        return self._connection.subprotocol
+
+    def send_text(self, data: bytes) -> None:
+        """Sends UTF-8 text."""
+        self._connection.send(data.decode())
+
+    def send_binary(self, data: bytes) -> None:
+        """Sends bytes."""
+        self._connection.send(bytes(data))
+
+
+class WebSocket:
+    """One connection, as coroutines written for `websockets` know it."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Made when the connection opens, by the coroutine's handler."""
+        self.connection = connection
+        self.protocol = BroadcastProtocol(connection)
+        self.send_in_progress: asyncio.Future[None] | None = None
+        self.logger = logging.getLogger("websockets.server")
+        self.id = UUID(int=int(connection.id, 16) << 64 | 0x4000_8000_0000_0000_0000)
+        self._loop = asyncio.get_running_loop()
+        self._inbox = Inbox(connection.pause_reading, connection.resume_reading)
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._pings: dict[bytes, tuple[asyncio.Future[float], float]] = {}
+        self._latency: float | None = None
+
+    # What the pipeline calls (api.ports.Inbox).
+
+    def put(self, message: Message) -> None:
+        """A whole message came."""
+        self._inbox.put(message)
+
+    def put_fragment(self, data: bytes, *, text: bool, first: bool, final: bool) -> None:
+        """A fragment came."""
+        self._inbox.put_fragment(data, text=text, first=first, final=final)
+
+    def connection_closed(self) -> None:
+        """The connection is gone."""
+        self._inbox.close()
+        if not self._closed.done():
+            self._closed.set_result(None)
+        for waiter, _ in self._pings.values():
+            if not waiter.done():
+                waiter.set_exception(self._closed_error())
+                waiter.exception()  # nobody need look at it
+        self._pings.clear()
+
+    async def finish(self) -> None:
+        """The coroutine returned."""
+        await self.close()
+
+    # Attributes.
+
+    @property
+    def path(self) -> str:
+        """The request's target, query included (as in versions before 13)."""
+        return self.request.path
+
+    @property
+    def open(self) -> bool:
+        """Whether messages can be sent (as in versions before 13)."""
+        return self.state is State.OPEN
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone (as in versions before 13)."""
+        return self.state is State.CLOSED
+
+    @property
+    def request(self) -> Request:
+        """The opening handshake's request."""
+        return to_request(self.connection.upgrade.head)
+
+    @property
+    def request_headers(self) -> Any:
+        """Its headers (as in versions before 13)."""
+        return self.request.headers
+
+    @property
+    def response(self) -> Response:
+        """The opening handshake's response."""
+        return to_response(self.connection.upgrade.response)
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that was agreed on."""
+        return self.connection.subprotocol
+
+    @property
+    def local_address(self) -> Any:
+        """This side's address: a tuple for IP, a path for Unix sockets."""
+        return self.connection.transport.get_extra_info("sockname")
+
+    @property
+    def remote_address(self) -> Any:
+        """The client's address: a tuple for IP."""
+        return self.connection.transport.get_extra_info("peername")
+
+    @property
+    def username(self) -> str | None:
+        """Who it is, where the route has `auth`."""
+        return self.connection.user
+
+    @property
+    def state(self) -> State:
+        """OPEN, CLOSING or CLOSED."""
+        if self._closed.done():
+            return State.CLOSED
+        return self.protocol.state
+
+    @property
+    def latency(self) -> float:
+        """The round trip of the latest ping that was answered, in seconds; 0.0 before."""
+        return self.connection.watch.latency_s if self._latency is None else self._latency
+
+    @property
+    def close_code(self) -> int | None:
+        """The close code that was received; 1006 without one; None while it is open."""
+        received = self.connection.closes[0]
+        if not self._closed.done():
+            return None
+        return int(received.code) if received is not None else 1006
+
+    @property
+    def close_reason(self) -> str | None:
+        """The close reason that was received; None while it is open."""
+        received = self.connection.closes[0]
+        if not self._closed.done():
+            return None
+        return received.reason if received is not None else ""
+
+    # Receiving.
+
+    async def recv(self, decode: bool | None = None) -> Any:
+        """The next message: `str` or `bytes`, as it was sent or as `decode` says. Cancelling it loses nothing.
+
+        Raises:
+            ConnectionClosed: when the connection is closed.
+            ConcurrencyError: if another `recv` or `recv_streaming` runs.
+        """
+        try:
+            return await self._inbox.get(decode)
+        except EOFError:
+            await self.wait_closed()
+            raise self._closed_error() from None
+        except UnicodeDecodeError as error:
+            self.connection.end(Cause.INVALID_TEXT, 1007, f"{error.reason} at position {error.start}")
+            await self.wait_closed()
+            raise self._closed_error() from error
+
+    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
+        """The next message, fragment by fragment as they come. It must be read to its end.
+
+        Raises:
+            ConnectionClosed: when the connection is closed.
+            ConcurrencyError: if another `recv` or `recv_streaming` runs.
+        """
+        try:
+            async for part in self._inbox.stream(decode):
+                yield part
+        except EOFError:
+            await self.wait_closed()
+            raise self._closed_error() from None
+        except UnicodeDecodeError as error:
+            self.connection.end(Cause.INVALID_TEXT, 1007, f"{error.reason} at position {error.start}")
+            await self.wait_closed()
+            raise self._closed_error() from error
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Messages until the connection is closed normally (1000 or 1001); another close raises."""
+        try:
+            while True:
+                yield await self.recv()
+        except ConnectionClosedOK:
+            return
+
+    # Sending.
+
+    async def send(self, message: DataLike | Iterable[DataLike] | AsyncIterable[DataLike], *, text: bool | None = None) -> None:
+        """Sends a message, or the items of an iterable as its fragments; waits while the client is behind.
+
+        Raises:
+            ConnectionClosed: when the connection is closed.
+            TypeError: if `message` is of another type, or a dict.
+        """
+        while self.send_in_progress is not None:
+            await asyncio.shield(self.send_in_progress)
+        if isinstance(message, str | bytes | bytearray | memoryview):
+            await self._check_open()
+            self.connection.send(_typed(message, text))
+            self.connection.flush()
+            await self._drain()
+        elif isinstance(message, Mapping):
+            raise TypeError("data is a dict-like object")
+        elif isinstance(message, Iterable | AsyncIterable):
+            await FragmentSender(self, text).send(message)
+        else:
+            raise TypeError("data must be str, bytes, iterable, or async iterable")
+
+    def send_data(self) -> None:
+        """Writes what `protocol` was given (for `broadcast`)."""
+        self.connection.flush()
+
+    async def ping(self, data: DataLike | None = None) -> Awaitable[float]:
+        """Sends a ping; the future that it returns is done with the round trip in seconds when its pong comes.
+
+        Raises:
+            ConnectionClosed: when the connection is closed.
+            ConcurrencyError: if a ping of the same data is still out.
+        """
+        await self._check_open()
+        payload = _payload(data) if data is not None else None
+        if payload is not None and payload in self._pings:
+            raise ConcurrencyError("already waiting for a pong with the same data")
+        while payload is None or payload in self._pings:
+            payload = struct.pack("!I", getrandbits(32))
+        waiter = self._loop.create_future()
+        self._pings[payload] = (waiter, self._loop.time())
+        self.connection.on_pong = self._on_pong
+        self.connection.send_control(frame(PING, payload))
+        await self._drain()
+        return waiter
+
+    async def pong(self, data: DataLike = b"") -> None:
+        """Sends a pong that nobody asked for."""
+        await self._check_open()
+        self.connection.send_control(frame(PONG, _payload(data)))
+        await self._drain()
+
+    # Closing.
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Runs the closing handshake and waits until the connection is gone. Closing twice is closing once."""
+        if not self.connection.closing:
+            if self.send_in_progress is not None:
+                self.connection.end(Cause.HANDLER_ERROR, 1011, "close during fragmented message")
+            else:
+                self.connection.close(code, reason)
+        await self.wait_closed()
+
+    async def wait_closed(self) -> None:
+        """Waits until the connection is gone."""
+        await asyncio.shield(self._closed)
+
+    async def __aenter__(self) -> Self:
+        """For `async with`."""
+        return self
+
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        """Closes; with 1011 after an exception."""
+        await self.close(1000 if kind is None else 1011)
+
+    # Inside.
+
+    async def _check_open(self) -> None:
+        if self.connection.closing:
+            await self.wait_closed()
+            raise self._closed_error()
+
+    async def _drain(self) -> None:
+        await self.connection.drained()
+        if self._closed.done():
+            raise self._closed_error()
+
+    def _closed_error(self) -> ConnectionClosed:
+        received, sent, received_first = self.connection.closes
+        kind = ConnectionClosedError
+        if received is not None and sent is not None and received.code in _OK_CODES and sent.code in _OK_CODES:
+            kind = ConnectionClosedOK  # type: ignore[assignment]
+        return kind(received, sent, received_first)
+
+    def _on_pong(self, payload: bytes) -> None:
+        """A pong answers its ping and all before it."""
+        if payload not in self._pings:
+            return
+        now = self._loop.time()
+        for data in list(self._pings):
+            waiter, sent_at = self._pings.pop(data)
+            if not waiter.done():
+                waiter.set_result(now - sent_at)
+            if data == payload:
+                self._latency = now - sent_at
+                return
+
+
+class OpenWebSocket:
+    """Makes the `WebSocket` of a connection (api.ports.OpenInbox)."""
+
+    closed_errors: tuple[type[BaseException], ...] = (ConnectionClosed,)
+
+    def __call__(self, connection: Any) -> WebSocket:
+        """For a connection that was just opened."""
+        return WebSocket(connection)
+
+
+def _typed(message: DataLike, text: bool | None) -> Message:
+    """The message as `str` or `bytes`, as it is or as `text` says."""
+    if isinstance(message, str):
+        return message.encode() if text is False else message
+    data = bytes(message)
+    return data.decode() if text else data
+
+
+def _payload(data: DataLike) -> bytes:
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    raise TypeError("data must be str or bytes-like")
+
+
+__all__ = ["Close", "OpenWebSocket", "WebSocket"]

@@ -1,0 +1,533 @@
+"""[hot] One client's WebSocket, from the accepted upgrade until it is closed: one `asyncio.Protocol` object.
+
+Guarantees: messages reach the endpoint in their order and whole; what is sent leaves in the order of the calls, joined into
+one write a turn; exactly one `opened` and one `closed` to the observer, the latter with its cause.
+Loses: what the client had not taken when it was closed.
+
+The fast lane (`frames.cut`) turns a read into a list of messages. Whatever else comes goes through the slow lane: a
+`ServerProtocol`, made when it is needed (4.4 us) and dropped when nothing of it is pending (2.8 KiB).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from websockets.frames import Close, Frame, Opcode
+
+from wsrouter.api.causes import Cause
+from wsrouter.api.errors import HandlerError
+from wsrouter.api.messages import Message, Sendable, to_message
+from wsrouter.api.ports import Ending
+from wsrouter.wire.facts import ConnectionFacts
+from wsrouter.wire.frames import BAD, DONE, MORE, NOT_TEXT, cut, encode, measure
+from wsrouter.wire.facts import ConnectionFacts
+from wsrouter.wire.outbox import Outbox
+from wsrouter.wire.slow_lane import SlowLane
+from wsrouter.wire.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wsrouter.access.rates import RateMeter
+    from wsrouter.api.topics import TopicSettings
+    from wsrouter.topics.topic import Topic
+    from wsrouter.wire.hub import Hub
+    from wsrouter.wire.upgrade import Upgrade
+
+# Precedents: websockets 10 s, ws 30 s. A client that does not answer a close within this is cut off.
+CLOSE_TIMEOUT_S = 5.0
+# As `websockets` under asyncio: above this `await send()` waits, and a connection's own replies pause its reading.
+WRITE_HIGH_BYTES = 64 * 1024
+
+HOLD_REPLIES, HOLD_INBOX = 1, 2
+"""Why reading pauses: the client does not take its replies; its handler is behind."""
+
+
+class Connection(ConnectionFacts, asyncio.Protocol):
+    """One client's WebSocket. Implements `api.Connection`, `api.ClientConnection` and `api.Recorded`."""
+
+    __slots__ = (
+        "_corked",
+        "_ending",
+        "_holds",
+        "_hub",
+        "_limit",
+        "_meter",
+        "_out",
+        "_outbox",
+        "_shut",
+        "_slow",
+        "_tail",
+        "_topics",
+        "_wanted",
+        "bytes_in",
+        "bytes_out",
+        "closing",
+        "messages_in",
+        "messages_out",
+        "on_pong",
+        "slot",
+        "transport",
+        "variant",
+        "watch",
+    )
+
+    def __init__(self, hub: Hub, transport: asyncio.Transport, upgrade: Upgrade) -> None:
+        """The 101 is written already; `open` begins its life."""
+        super().__init__(upgrade, hub.clock)
+        self.transport = transport
+        self.variant = upgrade.deflate.server_bits if upgrade.deflate is not None else 0
+        self.closing = False
+        self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
+        self.slot = 0
+        self.watch = Watch(self.endpoint.settings, hub.loop.time())
+        self.on_pong: Callable[[bytes], None] | None = None
+        self._hub = hub
+        self._limit = self.endpoint.settings.limits.message_size
+        self._meter: RateMeter | None = None
+        self._tail: bytearray | None = None
+        self._wanted = 0
+        self._slow: SlowLane | None = None
+        self._out: list[bytes] = []
+        self._outbox: Outbox | None = None
+        self._corked = False
+        self._shut = False
+        self._holds = 0
+        self._topics: dict[str, Topic] | None = None
+        self._ending: Ending | None = None
+
+    def open(self) -> None:
+        """Begins: told to the observer, then to the endpoint."""
+        hub = self._hub
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
+        hub.added(self)
+        self._look_next()
+        hub.observer.opened(self)
+        self.endpoint.on_open(self)
+
+    # What handlers do with it (api.Connection).
+
+    def send(self, message: Sendable) -> None:
+        """Sends a message at the end of this read or turn. See `api.Connection.send`."""
+        if self.closing:
+            return
+        if self._topics is not None:
+            self._flush_topics()
+        kind = type(message)
+        if kind is not str and kind is not bytes:
+            message = to_message(message)
+        out = self._out
+        out.append(encode(message, self.variant))  # type: ignore[arg-type]  # a message by now
+        if not self._corked and len(out) == 1:
+            self._hub.flush_soon(self)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begins the closing handshake. See `api.Connection.close`.
+
+        Raises:
+            HandlerError: for a code that no close frame may carry, or a reason over 123 bytes.
+        """
+        if not (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) and not 3000 <= code <= 4999:
+            raise HandlerError(f"close code {code} cannot be sent; use 1000 to 1003, 1007 to 1014 or 3000 to 4999")
+        if len(reason.encode()) > 123:
+            raise HandlerError(f"the close reason has {len(reason.encode())} bytes; at most 123 are allowed")
+        self.end(Cause.HANDLER_CLOSE, code, reason)
+
+    def join(self, topic: str, settings: TopicSettings | None = None) -> None:
+        """Subscribes it to a topic. See `api.Connection.join`."""
+        if self.closing or (self._topics is not None and topic in self._topics):
+            return
+        joined = self._hub.topics.join(topic, self, settings)
+        if self._topics is None:
+            self._topics = {}
+        self._topics[topic] = joined
+
+    def leave(self, topic: str) -> None:
+        """Ends a subscription. See `api.Connection.leave`."""
+        joined = self._topics.pop(topic, None) if self._topics is not None else None
+        if joined is not None:
+            self._hub.topics.leave(joined, self)
+
+    # Reading.
+
+    def data_received(self, data: bytes) -> None:
+        """One read: its messages go to the endpoint together, what they make the connection send is one write."""
+        self.bytes_in += len(data)
+        tail = self._tail
+        if tail is not None:
+            tail += data
+            if len(tail) < self._wanted:
+                return
+            data = bytes(tail)
+            self._tail = None
+        self._corked = True
+        if self._slow is None:
+            messages: list[Message] = []
+            at, stop, end = cut(data, 0, self._limit, messages)
+            if messages:
+                self.messages_in += len(messages)
+                if self._meter is None or self._admits(messages, len(data)):
+                    self.endpoint.on_messages(self, messages)
+            if stop != DONE:
+                self._read_on(data, at, stop, end)
+        else:
+            self._read_on(data, 0, *measure(data, 0, self._slow.room_bytes))
+        if self._out:
+            self.flush()
+        self._corked = False
+
+    def _read_on(self, data: bytes, at: int, stop: int, end: int) -> None:
+        """What the fast lane stopped at, and what follows it."""
+        while stop != DONE:
+            if self._slow is not None and self._slow.is_over:
+                return
+            if stop == MORE:
+                self._tail = bytearray(data[at:])
+                self._wanted = end
+                return
+            if stop == NOT_TEXT:
+                self._fail_text(data[at:end])
+                return
+            self._feed(data[at:] if stop == BAD else data[at:end])
+            if stop == BAD or end == len(data):
+                return
+            at = end
+            if self._slow is None:
+                messages: list[Message] = []
+                at, stop, end = cut(data, at, self._limit, messages)
+                if messages:
+                    self._hand_on(messages, len(data))
+            else:
+                stop, end = measure(data, at, self._slow.room_bytes)
+
+    def _hand_on(self, messages: list[Message], size_bytes: int) -> None:
+        self.messages_in += len(messages)
+        if not self.closing and self._admits(messages, size_bytes):
+            self.endpoint.on_messages(self, messages)
+
+    def _admits(self, messages: list[Message], size_bytes: int) -> bool:
+        if self._meter is None or self._meter.take(len(messages), size_bytes, self._hub.loop.time()):
+            return True
+        self.end(Cause.RATE_LIMIT)
+        return False
+
+    def _feed(self, piece: bytes) -> None:
+        """One whole frame, or bytes that fail, through the slow lane."""
+        lane = self._lane()
+        for event in lane.feed(piece):
+            if event.opcode is Opcode.PONG:
+                self._pong(bytes(event.data))
+            elif event.opcode is not Opcode.PING and event.opcode is not Opcode.CLOSE and not self.closing:
+                self._data_frame(lane, event)
+        self._settle(lane)
+
+    def _data_frame(self, lane: SlowLane, event: Frame) -> None:
+        on_fragment = self.endpoint.on_fragment
+        if on_fragment is not None and not (event.fin and event.opcode is not Opcode.CONT):
+            text, first = lane.begin(event)
+            self.messages_in += event.fin
+            on_fragment(self, bytes(event.data), text=text, first=first, final=event.fin)
+            return
+        message = lane.assemble(event)
+        if message is not None:
+            self._hand_on([message], len(message))
+
+    def _pong(self, payload: bytes) -> None:
+        self.watch.pong(payload, self._hub.loop.time())
+        if self.on_pong is not None:
+            self.on_pong(payload)
+
+    def _fail_text(self, piece: bytes) -> None:
+        """A whole text frame that is not UTF-8."""
+        lane = self._lane()
+        for event in lane.feed(piece):
+            lane.assemble(event)
+        self._settle(lane)
+
+    def _lane(self) -> SlowLane:
+        lane = self._slow
+        if lane is None:
+            lane = self._slow = SlowLane(self._limit, self.upgrade.deflate)
+        return lane
+
+    def _settle(self, lane: SlowLane) -> None:
+        """Sends what the slow lane answers, ends what it found to be over, and drops it when nothing is pending."""
+        answer = lane.to_send()
+        if lane.is_over:
+            if not self.closing:
+                self._begin_closing(lane.ending())
+            self.send_control(answer)
+            self._shut_down(is_failure=lane.protocol.close_rcvd is None or lane.protocol.parser_exc is not None)
+        elif answer:
+            self.send_control(answer)
+        if lane.is_idle:
+            self._slow = None
+
+    # Writing.
+
+    def flush(self) -> None:
+        """Writes what was sent in this read or turn."""
+        out = self._out
+        count = len(out)
+        if not count:
+            return
+        data = out[0] if count == 1 else b"".join(out)
+        out.clear()
+        self.messages_out += count
+        self._write(data)
+
+    def deliver(self, payload: bytes, messages: int) -> None:
+        """Takes a batch of a topic (api.Subscriber); behind what was sent before."""
+        if self.closing:
+            return
+        if self._out:
+            self.flush()
+        self.messages_out += messages
+        self.bytes_out += len(payload)
+        if self._outbox is None:
+            self.transport.write(payload)
+        else:
+            self._queue(payload)
+
+    def send_control(self, data: bytes) -> None:
+        """Sends control frames, behind what was sent before."""
+        if self._out:
+            self.flush()
+        if not data:
+            return
+        self.bytes_out += len(data)
+        self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        """Behind what waits, but also between the fragments of a message: control frames and the fragments themselves."""
+        outbox = self._outbox
+        if outbox is None or not (outbox.is_paused or outbox.frames):
+            self.transport.write(data)
+        else:
+            outbox.append(data)
+
+    def _write(self, data: bytes) -> None:
+        self.bytes_out += len(data)
+        if self._outbox is None:
+            self.transport.write(data)
+        else:
+            self._queue(data)
+
+    def _queue(self, data: bytes) -> None:
+        """Behind: into the outbox, if the route's policy has room for it. One message always fits an empty one."""
+        outbox = self._outbox
+        assert outbox is not None
+        waiting = outbox.size_bytes + self.transport.get_write_buffer_size()
+        if not self.closing and outbox.frames and waiting + len(data) > self.endpoint.settings.outbox.size:
+            self.end(Cause.SLOW_CONSUMER, reason="outbox full")
+            return
+        if outbox.held is not None:
+            outbox.hold(data)
+        else:
+            outbox.append(data)
+        if self._corked:
+            self._hold(HOLD_REPLIES)
+
+    def pause_writing(self) -> None:
+        """The transport has enough: what comes now waits in the outbox."""
+        outbox = self._outbox
+        if outbox is None:
+            now = self._hub.loop.time()
+            outbox = self._outbox = Outbox(now)
+            self._hub.timers.sooner(self, now + self.endpoint.settings.outbox.stalled / 4)
+        outbox.is_paused = True
+        if self._corked:
+            self._hold(HOLD_REPLIES)
+
+    def resume_writing(self) -> None:
+        """The transport has room: the outbox goes out, until the transport has enough again."""
+        outbox = self._outbox
+        if outbox is None:
+            return
+        outbox.is_paused = False
+        while outbox.frames and not outbox.is_paused:
+            self.transport.write(outbox.popleft())
+        if outbox.is_paused:
+            return
+        outbox.wake()
+        if outbox.held is None:
+            self._outbox = None
+            self._release(HOLD_REPLIES)
+            if self._shut:
+                self.transport.close()
+
+    def begin_fragments(self) -> None:
+        """A message begins to be sent in fragments: whole messages wait until its last one."""
+        self.flush()
+        if self._outbox is None:
+            self._outbox = Outbox(self._hub.loop.time())
+        self._outbox.held = []
+
+    def send_fragment(self, data: bytes, *, is_last: bool) -> None:
+        """Sends one fragment; `drained` tells when the next should come."""
+        self.messages_out += is_last
+        self.bytes_out += len(data)
+        self._put(data)
+
+    def end_fragments(self) -> None:
+        """The last fragment is out, or never will be."""
+        outbox = self._outbox
+        if outbox is not None and outbox.held is not None:
+            outbox.release_held()
+            if not outbox.is_paused:
+                self.resume_writing()
+
+    async def drained(self) -> None:
+        """Waits until the client has taken what was sent, but for the transport's small buffer; then, or when it is gone, returns."""
+        outbox = self._outbox
+        if outbox is None or not outbox.is_paused:
+            return
+        waiter = self._hub.loop.create_future()
+        outbox.waiters.append(waiter)
+        await waiter
+
+    # Pausing.
+
+    @property
+    def is_held(self) -> bool:
+        """Whether reading is paused from this side."""
+        return bool(self._holds)
+
+    def pause_reading(self) -> None:
+        """Its handler is behind."""
+        self._hold(HOLD_INBOX)
+
+    def resume_reading(self) -> None:
+        """Its handler has caught up."""
+        self._release(HOLD_INBOX)
+
+    def _hold(self, why: int) -> None:
+        if not self._holds and not self.closing and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._holds |= why
+
+    def _release(self, why: int) -> None:
+        if not self._holds & why:
+            return
+        self._holds &= ~why
+        if not self._holds and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # Ending.
+
+    def end(self, cause: Cause, code: int | None = None, reason: str = "") -> None:
+        """Begins the closing handshake from this side; the reason tells the cause where it tells nothing else."""
+        if self.closing:
+            return
+        code = code or cause.code or 1000
+        if not reason and cause is not Cause.HANDLER_CLOSE:
+            reason = str(cause)
+        self._flush_topics()
+        self.flush()
+        if self.closing:  # the flush filled the outbox
+            return
+        self._begin_closing(Ending(cause, code, reason, "server"))
+        if cause is Cause.SLOW_CONSUMER and self._outbox is not None:
+            self._outbox.clear()
+        lane = self._lane()
+        if lane.protocol.state.name == "OPEN":
+            lane.protocol.send_close(code, reason)
+        self.send_control(lane.to_send())
+
+    def abort(self) -> None:
+        """Cuts the connection off without a closing handshake."""
+        self.transport.abort()
+
+    def _begin_closing(self, ending: Ending) -> None:
+        now = self._hub.loop.time()
+        self.closing = True
+        self._ending = ending
+        self._leave_topics()
+        self.watch.close_within(now, CLOSE_TIMEOUT_S)
+        self._hub.timers.sooner(self, now + CLOSE_TIMEOUT_S)
+        if self._holds and not self.transport.is_closing():
+            self._holds = 0
+            self.transport.resume_reading()  # to hear the client's close
+
+    def _shut_down(self, *, is_failure: bool) -> None:
+        """The closing handshake is done, or cannot be: the TCP connection ends when what waits is written.
+
+        After a failure only this direction ends, so that unread bytes do not destroy the close frame by a reset.
+        """
+        if is_failure and self.transport.can_write_eof() and self._outbox is None:
+            try:
+                self.transport.write_eof()
+            except (OSError, RuntimeError):  # uvloop raises RuntimeError on a socket that is gone
+                self.transport.abort()
+        elif self._outbox is None:
+            self.transport.close()
+        else:
+            self._shut = True
+
+    def eof_received(self) -> bool:
+        """The client has ended its direction: nothing more is to be said."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The TCP connection is gone."""
+        self.closing = True
+        ending = self._ending or Ending(Cause.CLIENT_ABORT, 1006, "", "client")
+        self._ending = ending
+        self._leave_topics()
+        self._out.clear()
+        if self._outbox is not None:
+            self._outbox.clear()
+            self._outbox.wake()
+        self._hub.timers.discard(self)
+        self.endpoint.on_close(self, ending.cause)
+        self._hub.observer.closed(self, ending)
+        self._hub.removed(self)
+
+    @property
+    def closes(self) -> tuple[Close | None, Close | None, bool | None]:
+        """The close frame that was received, the one that was sent, and whether that was the order, as far as it has come."""
+        if self._slow is None:
+            return None, None, None
+        protocol = self._slow.protocol
+        return protocol.close_rcvd, protocol.close_sent, protocol.close_rcvd_then_sent
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it ends, once that has begun."""
+        return self._ending
+
+    # Time.
+
+    def on_time(self, now: float) -> float | None:
+        """Its moment in the timer has come."""
+        self.watch.look(self, now)
+        outbox = self._outbox
+        if outbox is not None and not self.closing:
+            stalled_s = self.endpoint.settings.outbox.stalled
+            left = outbox.size_bytes + self.transport.get_write_buffer_size()
+            if outbox.stalled_s(self.bytes_out - left, now) >= stalled_s:
+                self.end(Cause.SLOW_CONSUMER, reason="stalled")
+            else:
+                self._hub.timers.sooner(self, now + stalled_s / 4)
+        return self.watch.next_moment()
+
+    def _look_next(self) -> None:
+        moment = self.watch.next_moment()
+        if moment is not None:
+            self._hub.timers.set(self, moment)
+
+    # Topics.
+
+    def _flush_topics(self) -> None:
+        """What was published to it before goes out before what it sends now."""
+        if self._topics is not None:
+            for topic in self._topics.values():
+                if topic.pending:
+                    topic.flush()
+
+    def _leave_topics(self) -> None:
+        if self._topics is not None:
+            topics, self._topics = self._topics, None
+            for topic in topics.values():
+                self._hub.topics.leave(topic, self)

@@ -1,0 +1,257 @@
+"""The protocol object of a socket before it is a WebSocket: reads the head, answers it, and makes way for a `Connection`.
+
+The head is fed to `ServerProtocol` alone: it would answer frames that follow in the same read before the 101. What follows
+is held until the 101 is written. Refusals have constant bodies, no `Server` header, and end the TCP connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooManyHeaders
+from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
+
+from wsrouter.access.addresses import address_group
+from wsrouter.api.causes import Reason
+from wsrouter.api.ports import Attempt, Failure, Refusal
+from wsrouter.wire.connection import Connection
+from wsrouter.wire.head import MAX_HEAD_BYTES, HeaderView, head_end
+from wsrouter.wire.upgrade import Deflate, Upgrade
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from websockets.typing import Subprotocol
+
+    from wsrouter.wire.admission import Admitted, Gate
+    from wsrouter.wire.hub import Hub
+
+# After a refusal: how long the client may take to read it and hang up.
+LINGER_S = 1.0
+# Precedent: nginx and browsers; 12 bits are 4 KiB a compression instead of 32.
+WINDOW_BITS = 12
+
+_DEFLATE = ServerPerMessageDeflateFactory(
+    server_no_context_takeover=True, client_no_context_takeover=True, server_max_window_bits=WINDOW_BITS, compress_settings={"memLevel": 5}
+)
+
+
+class HandshakeProtocol(ServerProtocol):
+    """The library's protocol, which agrees to a subprotocol that both know and refuses nobody for offering none."""
+
+    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
+        """The first of the route's that the client offers."""
+        return next((ours for ours in self.available_subprotocols or () if ours in subprotocols), None)
+
+
+class Handshake(asyncio.Protocol):
+    """One socket from its accept to the 101, or to a refusal."""
+
+    __slots__ = ("_buffer", "_hub", "_is_answered", "_transport", "slot")
+
+    def __init__(self, hub: Hub) -> None:
+        """Made by the listener for each socket."""
+        self.slot = 0
+        self._hub = hub
+        self._buffer = bytearray()
+        self._is_answered = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is there; its request must be whole within `server.limits.handshake`."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._hub.timers.set(self, self._hub.loop.time() + self._hub.limits.handshake)
+
+    def data_received(self, data: bytes) -> None:
+        """Collects the head, and decides once it is whole."""
+        if self._is_answered:
+            return
+        self._buffer += data
+        if not 0x41 <= self._buffer[0] <= 0x5A:  # methods are upper-case letters; 0x16 begins a TLS hello
+            detail = "TLS on a plain listener" if self._buffer[0] == 0x16 else "not HTTP"
+            self._refuse(Refusal(Reason.MALFORMED, detail))
+            return
+        end = head_end(self._buffer)
+        if 0 <= end <= MAX_HEAD_BYTES:
+            self._decide(bytes(self._buffer[:end]), bytes(self._buffer[end:]))
+        elif len(self._buffer) > MAX_HEAD_BYTES:
+            reason = Reason.HEADERS_TOO_LARGE if b"\r\n" in self._buffer else Reason.PATH_TOO_LONG
+            self._refuse(Refusal(reason))
+
+    def eof_received(self) -> bool:
+        """The client hung up."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone before it became a WebSocket."""
+        self._hub.timers.discard(self)
+        if not self._is_answered:
+            self._is_answered = True
+            if self._buffer:
+                self._record(Refusal(Reason.MALFORMED, "gone before the request was whole"))
+            else:
+                self._hub.observer.vanished(self._peer)
+
+    def on_time(self, now: float) -> float | None:
+        """The request took too long; or a refused client did not hang up."""
+        if self._is_answered:
+            self._transport.abort()
+            return None
+        self._refuse(Refusal(Reason.TIMEOUT, f"{len(self._buffer)} bytes in {self._hub.limits.handshake:g} s"))
+        return now + LINGER_S
+
+    def _decide(self, head: bytes, rest: bytes) -> None:
+        try:
+            self._answer(head, rest)
+        except Exception as error:
+            self._hub.observer.failed(Failure("", "wsrouter", "handshake", error, None))
+            self._refuse(Refusal(Reason.ERROR))
+
+    def _answer(self, head: bytes, rest: bytes) -> None:
+        protocol = HandshakeProtocol()
+        protocol.receive_data(head)
+        events = protocol.events_received()
+        if not events:
+            self._refuse(_parse_failure(protocol))
+            return
+        request = events[0]
+        assert isinstance(request, Request)
+        decision = self._hub.admission.decide(request, self._peer_ip)
+        if isinstance(decision, Refusal):
+            self._refuse(decision)
+            return
+        refusal = self._room_for(decision)
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        self._agree(protocol, request, decision.gate)
+        response = protocol.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._refuse(Refusal(Reason.MALFORMED, str(protocol.handshake_exc)))
+            return
+        protocol.send_response(response)
+        self._upgrade(protocol, decision, head, rest)
+
+    def _room_for(self, admitted: Admitted) -> Refusal | None:
+        hub = self._hub
+        if hub.draining:
+            return Refusal(Reason.DRAINING)
+        most = hub.limits.connections_per_address
+        if most and hub.by_address.get(address_group(admitted.client), 0) >= most:
+            return Refusal(Reason.TOO_MANY, fix=f"server.limits.connections_per_address is {most}")
+        if hub.limits.connections != "auto" and len(hub.connections) >= hub.limits.connections:
+            return Refusal(Reason.FULL, fix=f"server.limits.connections is {hub.limits.connections}")
+        return None
+
+    def _agree(self, protocol: HandshakeProtocol, request: Request, gate: Gate) -> None:
+        """Tells the protocol what the route agrees to: only now is the route known."""
+        settings = gate.endpoint.settings
+        protocol.available_extensions = [_DEFLATE] if settings.compression else None
+        protocol.available_subprotocols = settings.subprotocols  # type: ignore[assignment]  # Subprotocol is a str
+
+    def _upgrade(self, protocol: HandshakeProtocol, admitted: Admitted, head: bytes, rest: bytes) -> None:
+        """Writes the 101 and hands the socket over; this object is done."""
+        response = b"".join(protocol.data_to_send())
+        deflate = None
+        if protocol.extensions:
+            extension = protocol.extensions[0]
+            assert isinstance(extension, PerMessageDeflate)
+            deflate = Deflate(extension.remote_max_window_bits, extension.local_max_window_bits)
+        self._is_answered = True
+        self._hub.timers.discard(self)
+        upgrade = Upgrade(
+            endpoint=admitted.gate.endpoint,
+            head=head,
+            path=admitted.path,
+            params=admitted.params,
+            peer=self._peer,
+            client=admitted.client,
+            subprotocol=protocol.subprotocol,
+            deflate=deflate,
+            response=response,
+        )
+        connection = Connection(self._hub, self._transport, upgrade)
+        self._transport.set_protocol(connection)
+        self._transport.write(response)
+        connection.open()
+        if rest:
+            connection.data_received(rest)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answers with an error, and ends this direction; the client has a moment to read it."""
+        self._is_answered = True
+        self._record(refusal)
+        transport = self._transport
+        transport.write(_refusal_bytes(refusal))
+        self._hub.timers.set(self, self._hub.loop.time() + LINGER_S)
+        if transport.can_write_eof():
+            transport.write_eof()
+        else:
+            transport.close()
+
+    def _record(self, refusal: Refusal) -> None:
+        path, headers = _seen(bytes(self._buffer))
+        self._hub.observer.refused(
+            Attempt(
+                peer=self._peer,
+                path=path,
+                host=headers.get("host", ""),
+                origin=headers.get("origin", ""),
+                user_agent=headers.get("user-agent", ""),
+                request_id=headers.get("x-request-id", ""),
+            ),
+            refusal,
+        )
+
+    @property
+    def _peer(self) -> str:
+        return format_peer(self._transport.get_extra_info("peername"))
+
+    @property
+    def _peer_ip(self) -> str:
+        name = self._transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) else "unix"
+
+
+def format_peer(name: object) -> str:
+    """A socket's other end as text: `127.0.0.1:50210`, `[::1]:50210`, or `unix`."""
+    if isinstance(name, tuple):
+        host, port = str(name[0]), name[1]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return "unix"
+
+
+def _parse_failure(protocol: ServerProtocol) -> Refusal:
+    """Why the library could not parse the head."""
+    error = protocol.handshake_exc
+    if isinstance(error, RequestLineTooLong):
+        return Refusal(Reason.PATH_TOO_LONG)
+    if isinstance(error, HeaderLineTooLong | TooManyHeaders):
+        return Refusal(Reason.HEADERS_TOO_LARGE)
+    cause = error.__cause__ if error is not None else None
+    return Refusal(Reason.MALFORMED, str(cause or error or "not HTTP"))
+
+
+def _seen(head: bytes) -> tuple[str, HeaderView | dict[str, str]]:
+    """What a record shows of a request that may be broken: its path without the query, and its headers."""
+    words = head.split(b"\r\n", 1)[0].split(b" ")
+    path = words[1].split(b"?")[0].decode("latin-1") if len(words) > 1 else ""
+    try:
+        return path, HeaderView(head)
+    except (UnicodeDecodeError, ValueError):
+        return path, {}
+
+
+def _refusal_bytes(refusal: Refusal) -> bytes:
+    """The whole response: constant for each reason but for the headers that it asks for."""
+    status = HTTPStatus(refusal.reason.status)
+    body = f"{status.value} {status.phrase}\n"
+    headers = "".join(f"{name}: {value}\r\n" for name, value in refusal.headers)
+    return (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n{headers}Content-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
+    ).encode()

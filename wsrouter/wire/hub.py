@@ -1,0 +1,70 @@
+"""What all connections of a daemon share: the loop, the timer, the topics, the observer, and who must be written this turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from wsrouter.access.addresses import address_group
+from wsrouter.api.context import Clock
+from wsrouter.api.ports import Observer
+from wsrouter.config.settings import ServerLimits
+from wsrouter.topics.registry import Topics
+from wsrouter.wire.frames import encode
+from wsrouter.wire.timers import Timers
+
+if TYPE_CHECKING:
+    from wsrouter.wire.admission import Admission
+    from wsrouter.wire.connection import Connection
+
+
+class Hub:
+    """One for a daemon. It holds the connections that are open, and the admission that each handshake asks.
+
+    `admission` is replaced as a whole by a reload; open connections keep their own endpoints.
+    """
+
+    def __init__(self, *, loop: asyncio.AbstractEventLoop, clock: Clock, observer: Observer, limits: ServerLimits) -> None:
+        """`limits` are the server's, `connections` as a number. `admission` must be set before a listener opens."""
+        self.loop = loop
+        self.clock = clock
+        self.observer = observer
+        self.admission: Admission
+        self.limits = limits
+        self.draining = False
+        self.connections: set[Connection] = set()
+        self.by_address: dict[str, int] = {}
+        self.timers = Timers(loop.time, loop.call_at)
+        self.topics = Topics(encode=encode, call_soon=loop.call_soon, call_later=loop.call_later, monotonic=clock.monotonic)
+        self.on_last_closed: Callable[[], None] | None = None
+        self._to_flush: list[Connection] = []
+
+    def flush_soon(self, connection: Connection) -> None:
+        """Has the connection write what it holds at the end of this turn."""
+        if not self._to_flush:
+            self.loop.call_soon(self._flush)
+        self._to_flush.append(connection)
+
+    def added(self, connection: Connection) -> None:
+        """A connection was opened."""
+        self.connections.add(connection)
+        if self.limits.connections_per_address:
+            group = address_group(connection.client)
+            self.by_address[group] = self.by_address.get(group, 0) + 1
+
+    def removed(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        if self.by_address:
+            group = address_group(connection.client)
+            left = self.by_address.pop(group, 0) - 1
+            if left > 0:
+                self.by_address[group] = left
+        if not self.connections and self.on_last_closed is not None:
+            self.on_last_closed()
+
+    def _flush(self) -> None:
+        waiting, self._to_flush = self._to_flush, []
+        for connection in waiting:
+            connection.flush()

@@ -1,0 +1,81 @@
+"""What is looked at from time to time: whether a client still answers, reads, speaks, and how long it has been here."""
+
+from __future__ import annotations
+
+from random import getrandbits
+from typing import TYPE_CHECKING
+
+from wsrouter.api.causes import Cause
+from wsrouter.wire.frames import frame
+
+if TYPE_CHECKING:
+    from wsrouter.config.settings import RouteSettings
+    from wsrouter.wire.connection import Connection
+
+PING = 0x89
+
+
+class Watch:
+    """The moments of one connection, in seconds of the loop's clock; 0 is never."""
+
+    __slots__ = ("_age_at", "_close_by", "_idle_at", "_messages_seen", "_ping_at", "_ping_payload", "_ping_sent_at", "_pong_by", "latency_s")
+
+    def __init__(self, settings: RouteSettings, now: float) -> None:
+        """Nothing is outstanding. The first ping comes one interval after the opening."""
+        self.latency_s = 0.0
+        self._ping_at = now + settings.keepalive.ping if settings.keepalive.ping else 0.0
+        self._pong_by = 0.0
+        self._ping_payload = b""
+        self._ping_sent_at = 0.0
+        self._idle_at = now + settings.limits.idle if settings.limits.idle else 0.0
+        self._messages_seen = 0
+        # A tenth of spread either way, so that connections of one moment do not all end in one moment.
+        self._age_at = now + settings.limits.age * (0.9 + 0.2 * getrandbits(16) / 65536) if settings.limits.age else 0.0
+        self._close_by = 0.0
+
+    def close_within(self, now: float, timeout_s: float) -> None:
+        """The closing handshake has begun: nothing else counts any more."""
+        self._close_by = now + timeout_s
+
+    def pong(self, payload: bytes, now: float) -> None:
+        """A pong came; one that answers our latest ping says that the client is there."""
+        if payload == self._ping_payload and self._pong_by:
+            self._pong_by = 0.0
+            self.latency_s = now - self._ping_sent_at
+
+    def next_moment(self) -> float | None:
+        """When to look next, stalled clients left out."""
+        if self._close_by:
+            return self._close_by
+        moments = [moment for moment in (self._ping_at, self._pong_by, self._idle_at, self._age_at) if moment]
+        return min(moments) if moments else None
+
+    def look(self, connection: Connection, now: float) -> None:
+        """Does what is due."""
+        if self._close_by:
+            if now >= self._close_by:
+                connection.abort()
+            return
+        self._look_at_pong(connection, now)
+        if self._idle_at and now >= self._idle_at:
+            if connection.messages_in == self._messages_seen:
+                connection.end(Cause.IDLE)
+                return
+            self._messages_seen = connection.messages_in
+            self._idle_at = now + connection.endpoint.settings.limits.idle
+        if self._age_at and now >= self._age_at:
+            connection.end(Cause.MAX_AGE)
+
+    def _look_at_pong(self, connection: Connection, now: float) -> None:
+        keepalive = connection.endpoint.settings.keepalive
+        if self._pong_by and connection.is_held:
+            self._pong_by = now + keepalive.pong  # we do not read: its pong may lie there
+        if self._pong_by and now >= self._pong_by:
+            connection.end(Cause.PING_TIMEOUT)
+        elif self._ping_at and now >= self._ping_at:
+            self._ping_at = now + keepalive.ping
+            if not self._pong_by:
+                self._ping_payload = getrandbits(32).to_bytes(4, "big")
+                self._ping_sent_at = now
+                self._pong_by = now + keepalive.pong
+                connection.send_control(frame(PING, self._ping_payload))
