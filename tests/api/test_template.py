@@ -94,7 +94,12 @@ def test_no_value_breaks_out_of_a_structure(value):
     assert json.loads(template.text({"v": value})) == {"say": value, "also": [f"<{value}>"]}
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers(-(1 << 63), 1 << 63) | st.text("{}ab.:", max_size=8), lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(1 << 63), 1 << 63) | st.text("{}ab.:", max_size=8),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner),
+    )
+)
 def test_a_constant_structure_is_what_was_written(source):
     template = Template(source)
 

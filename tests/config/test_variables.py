@@ -48,7 +48,7 @@ def test_a_reference_is_filled_and_a_plain_scalar_typed_again(text, value):
 
 
 def test_references_are_filled_everywhere_and_change_no_structure():
-    assert fill("a: [${A}, {b: '${T}'}]\n${A}: ${T}") == ({"a": [5, {"b": "x: [y]"}], "5": "x: [y]"}, [])
+    assert fill("a:\n- ${A}\n- {b: '${T}'}\n${A}: ${T}") == ({"a": [5, {"b": "x: [y]"}], "5": "x: [y]"}, [])
 
 
 def test_keys_that_become_equal_are_a_problem():
@@ -96,7 +96,16 @@ def test_without_systemd_there_are_no_credentials():
 
 @pytest.mark.parametrize(
     "text",
-    ["server: {limits: {handshake: '${S}'}}", "server: {listen: '${S}'}", "log: {level: '${S}'}", "admin: '${S}'", "server: {hosts: '${S}'}", "plugins: '${S}'", "include: '${S}'", "routes: '${S}'"],
+    [
+        "server: {limits: {handshake: '${S}'}}",
+        "server: {listen: '${S}'}",
+        "log: {level: '${S}'}",
+        "admin: '${S}'",
+        "server: {hosts: '${S}'}",
+        "plugins: '${S}'",
+        "include: '${S}'",
+        "routes: '${S}'",
+    ],
 )
 def test_what_a_variable_stands_for_is_in_no_message(load, text):
     loaded = load(f"{text}\n" + ("" if "routes" in text else "routes: {}\n"), environ={"S": "hunter2 / https://x"})

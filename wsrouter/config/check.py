@@ -115,6 +115,8 @@ class _Check:
 
     def _union(self, annotation: object, form: Form, node: Node, name: str) -> object:
         """The first alternative that the node fits; where none, the problems of the one that was meant."""
+        if type(None) in members_of(form) and isinstance(node, ScalarNode) and node.value is None:
+            return None
         members = [_with_bounds(member, form.metas) for member in members_of(form)]
         tried = []
         for member in members:

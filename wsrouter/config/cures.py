@@ -23,7 +23,10 @@ def misfit(annotation: object, node: Node, name: str) -> str:
     if braced is not None:
         return f"{name} is a mapping to YAML here, not text: write {quoted('{' + braced + '}')}"
     if isinstance(node, ScalarNode) and node.written is not None:
-        return f"{name} must be {describe(annotation)}, not {show(node)}"
+        forms = [form_of(member) for member in members_of(form_of(annotation)) if form_of(annotation).unit is None]
+        wants_number = any(form.base in (int, float, bool) and form.unit is None for form in forms)
+        typed = wants_number and not node.plain and not isinstance(parse_scalar(node.text), str)  # in quotes it stays text
+        return f"{name} must be {describe(annotation)}, not {show(node)}{'; write it without quotes, on a line of its own' if typed else ''}"
     cure = next((cure for member in members_of(form_of(annotation)) if (cure := _cure(form_of(member), node)) is not None), "")
     return f"{name} must be {describe(annotation)}, not {show(node)}{cure}"
 

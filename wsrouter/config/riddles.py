@@ -33,6 +33,12 @@ class Answer(NamedTuple):
 _BRACKETED_ADDRESS: Final = re.compile(r"""(?<!["'\w])\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%]*\](?::\d+)?(?!["'])""")
 _PAIR: Final = re.compile(r"^(?P<head>\s*(?:- +)*[^\s#'\"{\[][^#]*?:[ ]+)(?P<value>\S.*?)\s*$")
 _COMMENT: Final = re.compile(r"\s#.*$")
+_WORDS: Final = {
+    "<document start>": "this belongs to nothing that stands above it: indent it as the lines that it belongs to",
+    "node content": "a value is missing before this, or it is text and must be in quotes",
+    "unexpected ':'": "a colon cannot stand here: put the text in quotes, or write a space after the colon",
+    "block sequence entries": 'a list cannot begin on the line of its key: write "- " on a line of its own',
+}
 _OPENERS: Final = {"[": "]", "{": "}"}
 
 
@@ -49,7 +55,9 @@ def explain_fault(fault: Fault, lines: list[str]) -> Answer:
             return answer
     if "',' or" in fault.problem:
         return _flow(fault, line)
-    return _pair(fault, lines) or Answer(fault.line, fault.column, f"this is not YAML: {fault.problem}")
+    if "node content" in fault.problem and not "".join(lines[fault.line :]).strip():
+        return Answer(fault.line, fault.column, "the file ends before it is complete: a bracket, a brace or a value is missing")
+    return _pair(fault, lines) or _in_words(fault)
 
 
 def _tab(fault: Fault, line: str) -> Answer | None:
@@ -141,6 +149,14 @@ def _indented(fault: Fault, line: str, lines: list[str]) -> Answer:
         word = lines[above].split()[0]
         return Answer(above, indent, f"a colon is missing here: write {word}: …")
     return Answer(fault.line, min(indent, fault.column), "this line is indented more than the one that it belongs to, or the line above lacks its colon")
+
+
+def _in_words(fault: Fault) -> Answer:
+    """Whatever is left: the parser's own problem, in plainer words where it has some."""
+    if "could not find expected ':'" in fault.problem:
+        return Answer(fault.context_line, fault.context_column, "a colon with a space after it is missing on this line: write key: value")
+    words = next((words for part, words in _WORDS.items() if part in fault.problem), None)
+    return Answer(fault.line, fault.column, words or f"this is not YAML: {fault.problem}")
 
 
 def _value_start(line: str, column: int) -> int:

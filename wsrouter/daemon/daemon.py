@@ -53,7 +53,7 @@ class Daemon:
         self._options = options
         self._log = get_logger()
         self._clock = SystemClock()
-        self._records = Records(site.file.log, self._clock)
+        self._records = Records(self._clock, site.file.log.connections)
         self._stopping = asyncio.Event()
         self._drain: Drain | None = None
         self._listeners: list[Listener] = []

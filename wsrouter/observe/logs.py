@@ -16,7 +16,7 @@ from typing import Any, Final, TextIO, cast
 import structlog
 
 from wsrouter.api.context import Log
-from wsrouter.config import settings as setting
+from wsrouter.config.settings import Log as LogSettings
 from wsrouter.observe.text import clean, clean_facts, to_json_line, to_pretty_lines, with_prefix
 from wsrouter.observe.writer import LogWriter
 
@@ -32,7 +32,7 @@ def get_logger(**facts: object) -> Log:
     return cast("Log", structlog.get_logger(**facts))
 
 
-def configure_logs(settings: setting.Log, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> LogWriter:
+def configure_logs(settings: LogSettings, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> LogWriter:
     """Sends all records to a stream (default: stderr as it is now), in the format and from the level of the settings.
 
     `auto` is pretty on a terminal, else JSON lines. Lines that the journal reads begin with their level, `<3>` to `<7>`.
@@ -40,11 +40,12 @@ def configure_logs(settings: setting.Log, stream: TextIO | None = None, environ:
     """
     stream = sys.stderr if stream is None else stream
     writer = LogWriter(stream)
+    lines = _LineLogger(writer)
     render = _make_renderer(settings, stream, environ)
     structlog.configure(
         processors=[_stamp, structlog.processors.format_exc_info, _clean, render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
-        logger_factory=lambda *args: _LineLogger(writer),
+        logger_factory=lambda *args: lines,
         # Not cached: a logger from before a reload must follow it. Binding anew costs about 2 µs a record.
         cache_logger_on_first_use=False,
     )
@@ -94,7 +95,7 @@ class _ForeignHandler(logging.Handler):
             self._writer.write(line)
 
 
-def _make_renderer(settings: setting.Log, stream: TextIO, environ: Mapping[str, str]) -> Callable[[object, str, Facts], bytes]:
+def _make_renderer(settings: LogSettings, stream: TextIO, environ: Mapping[str, str]) -> Callable[[object, str, Facts], bytes]:
     """The end of the chain: a clean record becomes bytes."""
     journal, terminal = is_journal(stream, environ), _is_terminal(stream)
     pretty = settings.format == "pretty" or (settings.format == "auto" and terminal)

@@ -55,10 +55,13 @@ def clean_value(value: object, depth: int = 0) -> object:
         return value
     if kind is int:
         return value if -_INT64 <= value < _INT64 else clean(_to_text(value))  # type: ignore[operator]
-    if depth < MAX_DEPTH and isinstance(value, Mapping):
-        return {clean(_to_text(key)): clean_value(item, depth + 1) for key, item in list(value.items())[:MAX_ITEMS]}
-    if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
-        return [clean_value(item, depth + 1) for item in list(value)[:MAX_ITEMS]]
+    try:
+        if depth < MAX_DEPTH and isinstance(value, Mapping):
+            return {clean(_to_text(key)): clean_value(item, depth + 1) for key, item in list(value.items())[:MAX_ITEMS]}
+        if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
+            return [clean_value(item, depth + 1) for item in list(value)[:MAX_ITEMS]]
+    except Exception:  # noqa: BLE001  a plugin's own mapping may raise anything
+        return f"<{kind.__name__}>"
     return clean(_to_text(value))
 
 
@@ -81,6 +84,8 @@ def to_pretty_lines(facts: MutableMapping[str, object], *, colours: bool) -> byt
     moment = datetime.fromisoformat(str(facts.pop("ts"))).astimezone()
     level, event = str(facts.pop("level")), str(facts.pop("event"))
     below = [str(facts.pop(name)) for name in MULTILINE if name in facts]
+    if facts.get("request_id") == facts.get("connection_id"):
+        facts.pop("request_id", None)
     paint = _paint if colours else _leave
     parts = [paint(f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}", _DIM), paint(f"{level:<7}", _LEVEL_COLOURS.get(level, "")), paint(event, _BOLD)]
     padding = " " * max(0, 18 - len(event))
@@ -96,7 +101,7 @@ def with_prefix(lines: bytes, level: str) -> bytes:
 
 
 def _escape(match: re.Match[str]) -> str:
-    """One character as `\\xNN` or `\\uNNNN`."""
+    r"""One character as `\xNN` or `\uNNNN`."""
     code = ord(match[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 

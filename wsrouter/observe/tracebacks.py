@@ -14,7 +14,7 @@ _MAX_CHAIN: Final = 8
 
 
 class Trace(NamedTuple):
-    """`at` is `file:line` where the plugin's own code failed, or empty where none of it was reached."""
+    """`at` is `file:line` where the plugin's own code failed; empty where there is no traceback."""
 
     error: str
     at: str

@@ -11,6 +11,7 @@ import os
 import select
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import Final, TextIO
 
 # What a pipe that polls writable takes without blocking: POSIX's least PIPE_BUF is 512, Linux has 4096 (pipe(7)).
@@ -30,8 +31,11 @@ class LogWriter:
         self._limit = backlog
         self._backlog: deque[bytes] = deque()
         self._draining = False
-        self._lock = threading.Lock()
-        self._empty = threading.Condition(self._lock)
+        # Its lock may be taken again by the thread that has it: a signal's handler, or a destructor, may log amid a write.
+        self._lock = threading.Condition()
+        self._poll = select.poll()
+        if self._fd is not None:
+            self._poll.register(self._fd, select.POLLOUT)
 
     def write(self, line: bytes) -> None:
         """Writes a line, given without its line break. Never raises, never waits."""
@@ -46,7 +50,7 @@ class LogWriter:
     def flush(self, timeout_s: float = 1.0) -> bool:
         """Waits until the backlog is written, at most so long; tells whether it is."""
         with self._lock:
-            return self._empty.wait_for(lambda: not self._draining, timeout_s)
+            return self._lock.wait_for(lambda: not self._draining, timeout_s)
 
     def _keep(self, data: bytes) -> None:
         """Puts a line into the backlog, or drops it where that is full: what led to trouble says more than what followed."""
@@ -62,7 +66,7 @@ class LogWriter:
                 self._stream.write(data.decode())
                 self._stream.flush()
                 return b""
-            while data and _is_writable(self._fd, 0):
+            while data and self._poll.poll(0):
                 data = data[os.write(self._fd, data[:_CHUNK_BYTES]) :]
         except BlockingIOError:  # somebody made the descriptor non-blocking
             return data
@@ -87,16 +91,18 @@ class LogWriter:
             with self._lock:
                 if not self._backlog:
                     self._draining = False
-                    self._empty.notify_all()
+                    self._lock.notify_all()
                     return
                 data = self._backlog.popleft()
             self._write_waiting(self._fd, data)
 
     def _write_waiting(self, fd: int, data: bytes) -> None:
         """Writes a line however long it takes. What fails is dropped."""
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
         while data:
             try:
-                _is_writable(fd, None)
+                poll.poll()  # also returns where writing fails at once
                 data = data[os.write(fd, data[:_CHUNK_BYTES]) :]
             except BlockingIOError:
                 continue
@@ -109,14 +115,9 @@ class LogWriter:
 def _find_fd(stream: TextIO) -> int | None:
     """The file descriptor of a stream, written out so far; None where it has none."""
     try:
-        stream.flush()
-        return stream.fileno()
+        fd = stream.fileno()
     except (OSError, ValueError, AttributeError):
         return None
-
-
-def _is_writable(fd: int, timeout_ms: int | None) -> bool:
-    """Whether a descriptor takes something now, or fails at once; waits for it with a timeout of None."""
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return bool(poll.poll(timeout_ms))
+    with suppress(OSError, ValueError):
+        stream.flush()
+    return fd

@@ -20,7 +20,7 @@ class Tasks:
 
     def spawn(self, coroutine: Coroutine[object, object, None], name: str = "") -> asyncio.Task[None]:
         """Runs a coroutine; `name` says what it is, for records and debuggers."""
-        task = asyncio.get_running_loop().create_task(coroutine, name=f"{self._owner} {name or coroutine.__qualname__}")
+        task = asyncio.get_running_loop().create_task(coroutine, name=f"{self._owner} {name or getattr(coroutine, '__qualname__', 'task')}")
         self._running.add(task)
         task.add_done_callback(self._done)
         return task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsrouter.api.handler import Handler
-from wsrouter.routing.router import find_ties
+from wsrouter.routing.pattern import find_ties
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -90,9 +90,8 @@ class BuiltRoute:
     def _make(self, step: StepEntry, spec: HandlerSpec) -> Handler[Message]:
         options = spec.with_defaults(step.options)
         if spec.kind == "coroutine":
-            function = cast("Callable[..., object]", spec.target)
             return CoroutineHandler(
-                step.name, function, options, with_path=spec.takes_path, open_inbox=self._around.open_inbox, fence=self._fence  # type: ignore[arg-type]
+                step.name, spec.target, options, with_path=spec.takes_path, open_inbox=self._around.open_inbox, fence=self._fence  # type: ignore[arg-type]
             )
         if spec.kind == "source":
             return SourceHandler(step.name, spec.target, options, fence=self._fence)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from wsrouter.access.addresses import client_address
 from wsrouter.access.hosts import admits_host
@@ -44,6 +44,9 @@ class Gate(Protocol):
         """Which web pages may connect."""
 
 
+GateT = TypeVar("GateT", bound=Gate)
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A request that is let in, as far as the checks before `websockets`' own go."""
@@ -57,7 +60,7 @@ class Admitted:
 class Admission:
     """The checks of one generation. Replaced as a whole by a reload."""
 
-    def __init__(self, router: Router[Gate], *, hosts: Sequence[str] = (), trusted: Sequence[IPv4Network | IPv6Network] = ()) -> None:
+    def __init__(self, router: Router[GateT], *, hosts: Sequence[str] = (), trusted: Sequence[IPv4Network | IPv6Network] = ()) -> None:
         """`hosts` empty admits any; `trusted` are the proxies whose forwarding headers are believed."""
         self.router = router
         self._hosts = tuple(hosts)

@@ -247,7 +247,7 @@ class WebSocket:
         elif isinstance(message, Mapping):
             raise TypeError("data is a dict-like object")
         elif isinstance(message, Iterable | AsyncIterable):
-            await FragmentSender(self, text).send(message)
+            await FragmentSender(self, text).send(message)  # type: ignore[arg-type]  # byte-likes were taken above
         else:
             raise TypeError("data must be str, bytes, iterable, or async iterable")
 

@@ -480,9 +480,9 @@ class Connection(ConnectionFacts, asyncio.Protocol):
             self._outbox.clear()
             self._outbox.wake()
         self._hub.timers.discard(self)
+        self._hub.removed(self)
         self.endpoint.on_close(self, ending.cause)
         self._hub.observer.closed(self, ending)
-        self._hub.removed(self)
 
     @property
     def closes(self) -> tuple[Close | None, Close | None, bool | None]:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from struct import Struct
 
-from websockets.frames import apply_mask
+from websockets.frames import apply_mask  # type: ignore[attr-defined]  # the C function, or Python's where there is no C
 
 from wsrouter.api.messages import Message
 
