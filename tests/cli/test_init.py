@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 import yaml
 
@@ -33,6 +34,14 @@ def test_the_site_names_its_schema_first_and_routes_the_plugin(tmp_path):
 
     assert text.startswith("# yaml-language-server: $schema=./wsrouter.schema.json\n")
     assert yaml.safe_load(text)["routes"]["/hello"] == "hello"
+
+
+def test_it_writes_the_schema_with_the_options_of_the_new_plugin(tmp_path):
+    init.run(parse(str(tmp_path)))
+    definitions = json.loads((tmp_path / "wsrouter.schema.json").read_text("utf-8"))["definitions"]
+
+    assert "history" in definitions["options of broadcast"]["properties"]
+    assert definitions["options of hello"]["properties"]["greeting"]["default"] == "Message bien reçu"
 
 
 def test_it_refuses_a_folder_that_holds_one_of_the_files(tmp_path, capsys):

@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wsrouter.access.addresses import parse_networks
+from wsrouter.access.hosts import valid_host
+from wsrouter.access.origins import OriginPolicy
 from wsrouter.config.texts import check_host, check_network, check_not_empty, check_origin, check_subprotocol
 
 
@@ -25,7 +28,7 @@ from wsrouter.config.texts import check_host, check_network, check_not_empty, ch
             "https://a:8443",
         )
     ]
-    + [(check_host, text) for text in ("example.com", "example.com:8765", "localhost", "[::1]:80", "127.0.0.1", "*.example.com", "a_b.local")]
+    + [(check_host, text) for text in ("example.com", "example.com:8765", "localhost", "[::1]:80", "127.0.0.1", "a_b.local")]
     + [(check_network, text) for text in ("10.0.0.5", "10.0.0.0/8", "fd00::/8", "unix")]
     + [(check_subprotocol, "chat.v1"), (check_subprotocol, "graphql-ws"), (check_not_empty, "a")],
 )
@@ -47,6 +50,12 @@ def test_what_fits_is_quiet(check, text):
         (check_origin, "ws://a.com", "write http://a.com"),
         (check_origin, "http://a:99999", "up to 65535"),
         (check_origin, "", "write https://example.com"),
+        (check_origin, "https://münchen.de", "write one in ASCII"),
+        (check_origin, "https://-a", "is no name of a host"),
+        (check_origin, "https://[::g]", "is no name of a host"),
+        (check_origin, "https://*.[::1]", "has more than scheme, host and port"),
+        (check_host, "*.example.com", "* stands for nothing here"),
+        (check_host, "a:99999", "write a name as example.com"),
         (check_host, "https://a", "write a name as example.com"),
         (check_host, "", "write a name as example.com"),
         (check_host, "a/b", "write a name as example.com"),
@@ -69,3 +78,61 @@ def test_what_can_never_match_is_answered_with_what_to_write(check, text, cure):
 def test_any_text_fits_or_is_a_value_error(check, text):
     with suppress(ValueError):
         check(text)
+
+
+PIECES = [
+    "https",
+    "http",
+    "app",
+    "://",
+    "*",
+    ".",
+    "example",
+    "com",
+    ":",
+    "80",
+    "*.",
+    "[::1]",
+    "[",
+    "]",
+    "null",
+    "a_b",
+    "-",
+    "é",
+    "127.0.0.1",
+    "/8",
+    "::1",
+    "/",
+    "?",
+    "@",
+    " ",
+    "file",
+    "+",
+    "A",
+    "99999",
+    "a" * 70,
+]
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=6).map("".join)
+
+
+def takes(check, text: str) -> bool:
+    try:
+        check(text)
+    except ValueError:
+        return False
+    return True
+
+
+@given(st.sampled_from(["", "https://", "app://", "https://*."]), TEXTS)
+def test_access_takes_whatever_origin_the_check_takes(start, text):
+    """Config may not import access: this is what keeps the two from drifting apart."""
+    if takes(check_origin, start + text):
+        OriginPolicy([start + text])
+
+
+@given(TEXTS)
+def test_access_takes_whatever_host_and_network_the_check_takes(text):
+    if takes(check_host, text):
+        assert valid_host(text)
+    if takes(check_network, text):
+        parse_networks([text])

@@ -28,7 +28,7 @@ START_S = 10.0
 STOP_S = 10.0
 
 # What would change how the daemon runs, were it inherited from the shell of whoever runs the tests.
-FOREIGN_VARIABLES = {"JOURNAL_STREAM", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "WSROUTER_CONFIG", "PYTHONDONTWRITEBYTECODE"}
+FOREIGN_VARIABLES = {"JOURNAL_STREAM", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "WSROUTER_CONFIG", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "NO_COLOR"}
 
 Record = dict[str, Any]
 
@@ -199,16 +199,16 @@ def run_daemon(
     daemon.assert_no_traceback()
 
 
-def start_process(arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Starts `python -m wsrouter` in a process group of its own; what plugins print comes at once."""
+def start_process(arguments: Sequence[str], folder: Path, env: Mapping[str, str], stderr: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    """Starts `python -m wsrouter` in a process group of its own; `stderr` may be a file or a terminal."""
     inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
         [sys.executable, "-m", "wsrouter", *arguments],
         cwd=folder,
-        env={**inherited, "PYTHONUNBUFFERED": "1", "PYTHONPATH": paths, **env},
+        env={**inherited, "PYTHONPATH": paths, **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         start_new_session=True,
     )

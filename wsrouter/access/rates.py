@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+
+class Rate(Protocol):
+    """A limit as the site has it."""
+
+    @property
+    def rate(self) -> float:
+        """How many a second; 0 is no limit."""
+
+    @property
+    def burst(self) -> int:
+        """How many at once; 0 is twice the rate."""
+
 
 class TokenBucket:
     """Fills at `rate` a second up to `burst`; what is taken may overdraw it once, so that one large message still passes."""
@@ -39,3 +53,14 @@ class RateMeter:
         """Counts one read; tells whether it is within the limits."""
         within = self._messages is None or self._messages.take(messages, now)
         return (self._bytes is None or self._bytes.take(size_bytes, now)) and within
+
+
+def make_meter(messages: Rate, size_bytes: Rate, now: float) -> RateMeter | None:
+    """The meter of one client; None where neither rate is limited."""
+    if not messages.rate and not size_bytes.rate:
+        return None
+    return RateMeter(_make_bucket(messages, now), _make_bucket(size_bytes, now))
+
+
+def _make_bucket(limit: Rate, now: float) -> TokenBucket | None:
+    return TokenBucket(limit.rate, limit.burst or 2 * limit.rate, now) if limit.rate else None

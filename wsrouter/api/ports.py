@@ -18,6 +18,10 @@ class ClientConnection(Connection, Subscriber, Protocol):
     def closing(self) -> bool:
         """Whether the closing handshake has begun, from either side; no message is handed on after that."""
 
+    @property
+    def ending(self) -> Ending | None:
+        """How it ends, once that has begun."""
+
     def end(self, cause: Cause, code: int | None = None, reason: str = "") -> None:
         """Closes it for this cause; `code` only where the cause leaves it open."""
 
@@ -86,6 +90,9 @@ class Traffic(Protocol):
 class Recorded(Connection, Traffic, Protocol):
     """A connection with its counters, as records are made of it."""
 
+    def find_header(self, name: bytes) -> str | None:
+        """One header of the request by its lower-case name, without parsing the others; None where it is not there."""
+
 
 class Observer(Protocol):
     """Who is told what happened to a connection. Called once for each; must not raise or wait."""
@@ -115,6 +122,10 @@ class OnFragment(Protocol):
 
 class Inbox(Protocol):
     """What a coroutine receives from, seen from the pipeline: wire's object with the interface of `websockets`."""
+
+    @property
+    def path(self) -> str:
+        """The request's target with its query: the second argument of `handler(websocket, path)`."""
 
     def put(self, message: Message) -> None:
         """A whole message came."""

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from wsrouter.cli.site_choice import add_site_arguments, find_site, report
+from wsrouter.cli.site_choice import add_site_arguments, count_problems, find_site, load_any, plugins_print_to_stderr, report
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NAME = "check"
 HELP = "check a site: all problems at once, with file, line and column"
+EPILOG = "exit codes: 0 where nothing is wrong (there may be warnings), 1 where something is, 2 wrong usage"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -28,15 +29,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """0 without errors (warnings are shown), else 1."""
     from wsrouter.config.problems import Problems
-    from wsrouter.site.site import load_site
 
     path = find_site(arguments, os.environ)
-    if path is None:
-        return 1
     problems = Problems()
-    site = load_site(path, os.environ, problems)
+    with plugins_print_to_stderr():
+        site = load_any(path, problems)
     if arguments.json:
-        print(json.dumps([as_json(problem) for problem in problems], indent=2))
+        print(json.dumps([as_json(problem) for problem in problems], indent=2, ensure_ascii=False))
     elif arguments.format == "github":
         for problem in problems:
             print(as_annotation(problem))
@@ -53,14 +52,18 @@ def as_json(problem: Problem) -> dict[str, object]:
 
 
 def as_annotation(problem: Problem) -> str:
-    """A problem as GitHub Actions reads it: `::error file=…,line=…,col=…::message`, with %, CR and LF escaped."""
-    message = problem.message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"::{problem.severity} file={problem.place.file},line={problem.place.line},col={problem.place.column}::{message}"
+    """A problem as GitHub Actions reads it: `::error file=…,line=…,col=…::message`, escaped as its toolkit escapes."""
+    place = problem.place
+    file = _escape(place.file).replace(":", "%3A").replace(",", "%2C")
+    return f"::{problem.severity} file={file},line={place.line},col={place.column}::{_escape(problem.message)}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _summary(path: str, problems: Problems, routes: int | None) -> str:
-    errors, warnings = len(problems.errors), len(problems.warnings)
-    counted = [f"{count} {word}{'s' * (count != 1)}" for count, word in ((errors, "problem"), (warnings, "warning")) if count]
+    counted = count_problems(problems)
     if routes is None:
-        return f"{path}: {' and '.join(counted)}"
-    return f"{path}: ok, {routes} route{'s' * (routes != 1)}{' and ' + counted[0] if counted else ''}"
+        return f"{path}: {counted}"
+    return f"{path}: ok, {routes} route{'s' * (routes != 1)}{' and ' + counted if counted else ''}"

@@ -11,9 +11,11 @@ import asyncio
 import os
 import sys
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable
 
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
 
 NAME = "connect"
 HELP = "talk to a WebSocket server: lines of stdin go out, messages come in"
+
+EPILOG = """\
+examples:
+  wsrouter connect localhost:8765/echo -x hello     sends one message and shows what comes for two seconds
+  wsrouter connect :8765/room/lobby                 sends each line that you type; Ctrl-D ends it
+  wsrouter connect -o null -s chat.v1 wss://example.com/room/lobby
+
+exit codes: 0 closed with a close frame, 1 refused, failed or lost
+"""
 
 WAIT_S = 2.0  # wscat's default, too
 HEX_BYTES = 64  # of a binary message, how many are shown
@@ -58,7 +69,17 @@ def complete_url(url: str) -> str:
             return websocket_scheme + url[len(scheme) :]
     if url.startswith(":"):
         return f"ws://localhost{url}"
+    if url.startswith(("unix:", "ws+unix:")):
+        return url if url.startswith("ws+") else f"ws+{url}"
     return url if "://" in url else f"ws://{url}"
+
+
+def split_unix(url: str) -> tuple[str, str] | None:
+    """The socket's path and the request's path of `ws+unix:/run/ws.sock:/echo`; None for an address that is not of a Unix socket."""
+    if not url.startswith("ws+unix:"):
+        return None
+    socket_path, _, path = url.removeprefix("ws+unix:").partition(":")
+    return "/" + socket_path.lstrip("/") if socket_path.startswith("//") else socket_path, path or "/"
 
 
 def show(message: str | bytes) -> str:
@@ -88,7 +109,7 @@ def describe_refusal(error: InvalidStatus) -> str:
     response = error.response
     body = " ".join(response.body.decode(errors="replace").split())[:BODY_CHARACTERS]
     phrase = response.reason_phrase
-    said = "" if not body or body.lower() == phrase.lower() else f": {escape(body)}"
+    said = "" if body.lower() in {"", phrase.lower(), f"{response.status_code} {phrase.lower()}"} else f": {escape(body)}"
     return f"{response.status_code} {escape(phrase)}{said}"
 
 
@@ -111,13 +132,16 @@ def read_lines(descriptor: int, take: Callable[[str | None], object]) -> None:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declares the flags."""
-    parser.add_argument("url", metavar="URL", help="where to, as ws://localhost:8765/echo; without a scheme it is ws://")
+    parser.add_argument("url", metavar="URL", help="where to, as ws://localhost:8765/echo or ws+unix:/run/ws.sock:/echo; without a scheme it is ws://")
     parser.add_argument(
         "-H", "--header", dest="headers", metavar="NAME:VALUE", type=header, action="append", default=[], help="send a request header; repeatable"
     )
     parser.add_argument("-o", "--origin", metavar="ORIGIN", help="send an Origin header, as a web page's browser does")
     parser.add_argument("-s", "--subprotocol", dest="subprotocols", metavar="NAME", action="append", default=[], help="offer a subprotocol; repeatable")
     parser.add_argument("-x", "--execute", metavar="TEXT", type=encodable, action="append", default=[], help="send this instead of lines of stdin; repeatable")
+    parser.add_argument(
+        "-n", "--no-check", action="store_true", help="believe any certificate of a wss:// server: for one that is your own, and is for another name"
+    )
     parser.add_argument(
         "-w",
         "--wait",
@@ -153,15 +177,17 @@ def run(arguments: Namespace) -> int:
 
 async def talk(url: str, arguments: Namespace) -> int:
     """Connects, sends and listens until one side closes; the exit status."""
-    from websockets.asyncio.client import connect
+    from websockets.asyncio.client import connect, unix_connect
     from websockets.typing import Origin, Subprotocol
 
-    connecting = connect(
-        url,
+    unix = split_unix(url)
+    start = partial(unix_connect, unix[0], uri=f"ws://localhost{unix[1]}") if unix is not None else partial(connect, url, proxy=None)
+    if arguments.no_check and url.startswith("wss:"):
+        start = partial(start, ssl=unchecked_context())
+    connecting = start(
         origin=Origin(arguments.origin) if arguments.origin is not None else None,
         subprotocols=[Subprotocol(name) for name in arguments.subprotocols] or None,
         additional_headers=arguments.headers,
-        proxy=None,
         max_size=None,
     )
     async with connecting as websocket:
@@ -176,6 +202,16 @@ async def talk(url: str, arguments: Namespace) -> int:
             await websocket.close()
             print(f"closed: {describe_close(websocket.protocol.close_rcvd, websocket.protocol.close_sent)}", file=sys.stderr)
     return 0 if websocket.protocol.close_rcvd else 1
+
+
+def unchecked_context() -> ssl.SSLContext:
+    """TLS that believes any certificate."""
+    import ssl
+
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 async def print_all(websocket: ClientConnection) -> None:

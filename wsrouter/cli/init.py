@@ -14,11 +14,7 @@ HELP = "make a folder with a site, a first plugin and its test"
 
 SITE = "site.yaml"
 SCHEMA = "wsrouter.schema.json"
-
-
-def schema_files() -> dict[Path, str]:
-    """The schema of sites, for the folder that the first line of the site names."""
-    return {}
+"""As the first line of the site names it."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -29,12 +25,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Writes the files and says what to try; 1 if one of them exists."""
     from wsrouter.cli.scaffold import plugin_files, site_file, write_new
+    from wsrouter.cli.schema import schema_text
 
-    site = arguments.folder / SITE
-    files = {Path(SITE): site_file(SITE), **plugin_files("hello", "coroutine"), **schema_files()}
+    folder = arguments.folder
+    site = folder / SITE
+    files = {Path(SITE): site_file(SITE), **plugin_files("hello", "coroutine"), Path(SCHEMA): schema_text([])[0]}
     try:
-        for path in write_new(arguments.folder, files):
+        for path in write_new(folder, files):
             print(f"wrote {path}")
+        (folder / SCHEMA).write_text(schema_text([folder / "plugins"])[0], "utf-8")  # now that the plugin is there
     except FileExistsError as error:
         print(f"{error.filename} exists; nothing was written", file=sys.stderr)
         return 1

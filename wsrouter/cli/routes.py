@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from wsrouter.cli.site_choice import add_site_arguments, find_site, load_site_or_report
+from wsrouter.cli.site_choice import add_site_arguments, find_site, load_or_report
 from wsrouter.cli.table import format_table
 
 if TYPE_CHECKING:
@@ -26,12 +26,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Prints the table; 1 if the site has problems."""
-    path = find_site(arguments, os.environ)
-    site = load_site_or_report(path) if path is not None else None
+    site = load_or_report(find_site(arguments, os.environ))
     if site is None:
         return 1
     if arguments.json:
-        print(json.dumps([as_json(route) for route in site.routes], indent=2))
+        print(json.dumps([as_json(route) for route in site.routes], indent=2, ensure_ascii=False))
     else:
         print(format_table(("ROUTE", "STEPS", "ORIGINS", "PLACE"), [_row(route) for route in site.routes]))
     return 0

@@ -4,70 +4,90 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from wsrouter.cli.site_choice import add_site_arguments, find_site, report
+from wsrouter.cli.errors import CommandError
+from wsrouter.cli.site_choice import add_site_arguments, count_problems, find_site, load_any, report
 
 if TYPE_CHECKING:
     import asyncio
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from wsrouter.site.site import Site
 
 NAME = "run"
-HELP = "serve a site: wsrouter run site.yaml, or without any YAML: wsrouter run hello.py, wsrouter run plugins/"
+HELP = "serve a site, a plugin file, or a folder of plugins"
+EPILOG = """\
+examples:
+  wsrouter run site.yaml                           so does wsrouter --config site.yaml
+  wsrouter run hello.py                            no YAML: the plugin is served at /hello and at /
+  wsrouter run plugins/ --listen :9000             each plugin of the folder at the path of its name
+  wsrouter run site.yaml --dev                     a page opened from a file may connect; ends at once with Ctrl-C
 
-BAD_SITE = 78
+signals:
+  SIGTERM or SIGINT (Ctrl-C) stops gently, as server.shutdown says; a second one ends at once
+
+exit codes: 0 stopped as told, 1 it could not start, 2 wrong usage, 78 the site has problems
+"""
+
+BAD_SITE: Final = 78
 """EX_CONFIG of sysexits.h: systemd's RestartPreventExitStatus=78 keeps a bad site from being started again and again."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declares the arguments."""
     add_site_arguments(parser)
-    parser.add_argument("--listen", action="append", default=[], metavar="ADDRESS", help="listen here instead of where the site says; may be repeated")
-    parser.add_argument("--dev", action="store_true", help="for development: pages from files and from this machine may connect, pretty log, stops at once")
+    parser.add_argument(
+        "--listen", action="append", default=[], metavar="ADDRESS", help="listen here instead of where the site says, as :9000 or unix:/run/ws.sock; may be repeated"
+    )
+    parser.add_argument(
+        "--dev", action="store_true", help="for development: pages from files and from this machine may connect, the log is for people, stopping does not wait"
+    )
 
 
 def run(arguments: Namespace) -> int:
     """Loads the site and serves it; 78 for a bad site, 1 where it cannot be started here."""
     path = find_site(arguments, os.environ)
-    if path is None:
-        return BAD_SITE
+    check_addresses(arguments.listen)
+    _print_by_line()
     site = _load(path)
-    if site is None:
-        return BAD_SITE
-    for address in arguments.listen:
-        if not _is_address(address):
-            return 2
-    return _serve(site, arguments)
+    return BAD_SITE if site is None else _serve(site, arguments)
+
+
+def check_addresses(addresses: Sequence[str]) -> None:
+    """Looks at what `--listen` says.
+
+    Raises:
+        CommandError: if one is no address; the text says what would be.
+    """
+    from wsrouter.config.address import parse_address
+
+    for address in addresses:
+        try:
+            parse_address(address)
+        except ValueError as error:
+            raise CommandError(f"--listen {address}: {error}", 2) from None
 
 
 def _load(path: Path) -> Site | None:
-    """The site of a YAML file; or one made of a plugin file or a folder of them."""
+    """The site; None after its problems were shown."""
     from wsrouter.config.problems import Problems
-    from wsrouter.site.quick import quick_site
-    from wsrouter.site.site import load_site
 
     problems = Problems()
-    if path.suffix == ".py" or path.is_dir():
-        site = quick_site(path, problems)
-    else:
-        site = load_site(path, os.environ, problems)
+    site = load_any(path, problems)
     report(problems)
+    if site is None:
+        print(f"{path}: {count_problems(problems)}; not started", file=sys.stderr)
     return site
 
 
-def _is_address(address: str) -> bool:
-    from wsrouter.config.address import parse_address
-
-    try:
-        parse_address(address)
-    except ValueError as error:
-        print(f"--listen {address}: {error}", file=sys.stderr)
-        return False
-    return True
+def _print_by_line() -> None:
+    """What plugins print appears at once, also where stdout is a pipe or a file."""
+    with suppress(AttributeError, ValueError):  # a stand-in of a test, or closed
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
 def _serve(site: Site, arguments: Namespace) -> int:
@@ -82,7 +102,7 @@ def _serve(site: Site, arguments: Namespace) -> int:
     log = site.file.log
     if arguments.dev and log.format == "auto":
         log = replace(log, format="pretty")
-    configure_logs(log)
+    writer = configure_logs(log)
     loop_factory, loop_name = _choose_loop()
     if loop_name == "asyncio":
         get_logger().warning("uvloop.missing", effect="the stock event loop is used; it is slower", fix="pip install uvloop")
@@ -94,8 +114,9 @@ def _serve(site: Site, arguments: Namespace) -> int:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(serve())
     except StartError as error:
-        print(error, file=sys.stderr)
-        return 1
+        raise CommandError(str(error)) from None
+    finally:
+        writer.flush()
     return 0
 
 

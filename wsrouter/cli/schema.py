@@ -7,11 +7,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wsrouter.cli.site_choice import plugins_print_to_stderr, readable
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
 NAME = "schema"
 HELP = "print the JSON Schema of a site, for editors"
+EPILOG = """\
+an editor with a YAML language server checks and completes a site whose first line is
+  # yaml-language-server: $schema=./wsrouter.schema.json
+after
+  wsrouter schema --plugins plugins -o wsrouter.schema.json
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -22,7 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Prints or writes the schema; plugins that cannot be loaded are told of and left out."""
-    text, skipped = schema_text(arguments.plugins)
+    text, skipped = schema_text([readable(folder) for folder in arguments.plugins])
     for problem in skipped:
         print(problem, file=sys.stderr)
     if arguments.output is None:
@@ -43,7 +51,8 @@ def schema_text(folders: list[Path]) -> tuple[str, list[str]]:
     from wsrouter.plugins.library import HandlerLibrary
     from wsrouter.plugins.spec import HandlerSpec
 
-    entries = HandlerLibrary(folders).all_specs()
+    with plugins_print_to_stderr():
+        entries = HandlerLibrary(folders).all_specs()
     specs = [entry for entry in entries if isinstance(entry, HandlerSpec) and not entry.origin.startswith("entry point")]
     skipped = [f"{entry.place}: {entry.message}" if entry.place is not None else entry.message for entry in entries if isinstance(entry, HandlerProblem)]
     return json.dumps(site_schema(specs), indent=2, ensure_ascii=False) + "\n", skipped

@@ -4,47 +4,102 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from wsrouter.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from wsrouter.config.problems import Problems
     from wsrouter.site.site import Site
 
-PLACES = ("site.yaml", "config/site.yaml", "/etc/wsrouter/site.yaml")
+PLACES: Final = ("site.yaml", "config/site.yaml", "/etc/wsrouter/site.yaml")
+
+FILE_HELP: Final = "the site's YAML file; or a plugin file or a folder of plugins, which are served without any YAML"
+CONFIG_HELP: Final = "the same, as an option"
 
 
 def add_site_arguments(parser: ArgumentParser, *, positional: bool = True) -> None:
     """Declares `-c/--config FILE`, and FILE on its own."""
     if positional:
-        parser.add_argument("site", nargs="?", metavar="FILE", help="the site's YAML file")
-    parser.add_argument("-c", "--config", metavar="FILE", help="the site's YAML file")
+        parser.add_argument("site", nargs="?", metavar="FILE", help=FILE_HELP)
+    parser.add_argument("-c", "--config", metavar="FILE", help=CONFIG_HELP if positional else FILE_HELP)
 
 
-def find_site(arguments: Namespace, environ: Mapping[str, str]) -> Path | None:
-    """The site's file: as named, else the first that exists of the usual places; None after saying so."""
-    named = arguments.config or getattr(arguments, "site", None) or environ.get("WSROUTER_CONFIG")
+def find_site(arguments: Namespace, environ: Mapping[str, str]) -> Path:
+    """The site's file: as named, else the first that is there of the usual places.
+
+    Raises:
+        CommandError: if there is none, it may not be read, or two are named.
+    """
+    positional = getattr(arguments, "site", None)
+    if arguments.config and positional:
+        raise CommandError(f"two sites are named, {arguments.config} and {positional}; name one (a command stands first, as in wsrouter check -c FILE)", 2)
+    named = arguments.config or positional
     if named:
-        return Path(named)
+        return readable(Path(named))
+    if environ.get("WSROUTER_CONFIG"):
+        return readable(Path(environ["WSROUTER_CONFIG"]), " (named by $WSROUTER_CONFIG)")
     for place in PLACES:
         if Path(place).is_file():
-            return Path(place)
-    print(f"no site found: name one with --config FILE, or make one with wsrouter init (looked for {', '.join(PLACES)})", file=sys.stderr)
-    return None
+            return readable(Path(place))
+    raise CommandError(f"no site found here: name one, as in wsrouter check site.yaml, or make one with wsrouter init (looked for {', '.join(PLACES)})")
 
 
-def load_site_or_report(path: Path) -> Site | None:
-    """Loads a site; its problems go to stderr, with their source lines."""
-    from wsrouter.config.problems import Problems
+def readable(path: Path, note: str = "") -> Path:
+    """The path, if something is there that may be read.
+
+    Raises:
+        CommandError: if not.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        why = "there is no such file; wsrouter init makes a site, wsrouter new a plugin" if missing else f"cannot be read: {error.strerror}"
+        raise CommandError(f"{path}{note}: {why}") from None
+    if not os.access(path, os.R_OK):
+        raise CommandError(f"{path}{note}: cannot be read: permission denied; give the user that runs wsrouter the right to read it")
+    return path
+
+
+def load_any(path: Path, problems: Problems) -> Site | None:
+    """The site of a YAML file; or one made of a plugin file or a folder of them. None where there are errors."""
+    from wsrouter.site.quick import quick_site
     from wsrouter.site.site import load_site
 
+    if path.suffix == ".py" or path.is_dir():
+        return quick_site(path, problems)
+    return load_site(path, os.environ, problems)
+
+
+def plugins_print_to_stderr() -> AbstractContextManager[object]:
+    """While plugins are imported by a command that prints an answer: what they print must not get into it."""
+    return redirect_stdout(sys.stderr)
+
+
+def load_or_report(path: Path) -> Site | None:
+    """Loads a site; its problems go to stderr, with their source lines and their number."""
+    from wsrouter.config.problems import Problems
+
     problems = Problems()
-    site = load_site(path, os.environ, problems)
+    with plugins_print_to_stderr():
+        site = load_any(path, problems)
     report(problems)
+    if site is None:
+        print(f"{path}: {count_problems(problems)}", file=sys.stderr)
     return site
+
+
+def count_problems(problems: Problems) -> str:
+    """`2 problems and 1 warning`; nothing where there are none."""
+    counts = ((len(problems.errors), "problem"), (len(problems.warnings), "warning"))
+    return " and ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts if count)
 
 
 def report(problems: Problems) -> None:

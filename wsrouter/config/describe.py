@@ -46,8 +46,13 @@ def declared(record: type[Any], prefix: str = "") -> Iterator[tuple[str, str, st
 def option_rows(fields: Sequence[OptionField]) -> list[tuple[str, str, str, str]]:
     """The options of a handler: name, what it admits, its default (empty: it must be given), its sentence of help."""
     return [
-        (field.name, describe(field.annotation), "" if field.default is REQUIRED else shown(field.default, field.annotation), field.description)
-        for field in fields
+        (
+            field.name.removesuffix("_"),
+            describe(field.annotation),
+            "" if field.default is REQUIRED else shown(field.default, field.annotation),
+            field.description,
+        )
+        for field in fields  # `as_`, which Python reserves, is `as` in the site
     ]
 
 

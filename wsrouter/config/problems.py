@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+
+WIDEST_SOURCE: Final = 160
+"""How many characters of a source line are shown around a problem."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -71,14 +74,17 @@ class Problems:
 
 
 def with_source(problem: Problem, line: str | None) -> str:
-    """The problem with its source line and a caret below it.
+    """The problem with its source line and a caret below it; of a long line as much as helps.
 
-    A tab in the line counts as one column, so the caret's line repeats it.
+    Nothing in the line can steer the terminal: a tab is shown as a space, any other control character as `?`.
     """
-    if line is None:
+    if line is None or not line.strip():
         return str(problem)
-    indent = "".join("\t" if character == "\t" else " " for character in line[: problem.place.column - 1])
-    return f"{problem}\n    {line.rstrip()}\n    {indent}^"
+    column = problem.place.column - 1
+    begin = max(0, column - WIDEST_SOURCE // 2) if len(line) > WIDEST_SOURCE else 0
+    shown = "".join(character if character.isprintable() else " " if character == "\t" else "?" for character in line[begin : begin + WIDEST_SOURCE])
+    left, right = "…" if begin else "", "…" if begin + WIDEST_SOURCE < len(line) else ""
+    return f"{problem}\n    {left}{shown.rstrip()}{right}\n    {' ' * (len(left) + column - begin)}^"
 
 
 def relative_to_here(path: Path) -> str:

@@ -52,15 +52,5 @@ def check_listen(listen: Listen) -> None:
             raise OptionError(f"{name} belongs to a Unix socket, and {listen.address} is none: delete it, or write address: unix:/path", name)
 
 
-def check_origins(settings: RouteSettings) -> None:
-    """`same-host` in a list says what the list cannot.
-
-    Raises:
-        OptionError: if it stands there.
-    """
-    if isinstance(settings.origins, list) and "same-host" in settings.origins:
-        raise OptionError('same-host stands alone: write origins: same-host, or list the hosts, as "https://example.com"', "origins")
-
-
-RECORD_CHECKS: Final[dict[type, Callable[..., None]]] = {Listen: check_listen, RouteSettings: check_origins}
+RECORD_CHECKS: Final[dict[type, Callable[..., None]]] = {Listen: check_listen}
 """Each record of these types is checked as a whole."""

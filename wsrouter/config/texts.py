@@ -5,35 +5,56 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ORIGIN: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/:?#@\[\]]+)(?::(?P<port>[0-9]{1,5}|\*))?", re.ASCII)
-_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?)(?::[0-9]{1,5})?", re.ASCII)
+_ORIGIN: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,63})://(?P<host>\[[^\[\]]*\]|[^\s/:?#@\[\]]+)(?::(?P<port>[0-9]{1,5}|\*))?", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}", re.ASCII)
+_HOST: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\s/:\[\]]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, section 5.6.2
+_SPECIAL_ORIGINS: Final = {"*", "null", "same-host", "file://"}
 
 
 def check_origin(text: str) -> None:
-    """An entry of `origins`: `https://example.com`, `http://localhost:*`, `https://*.example.com`, `null`, `*`.
+    """An entry of `origins`: `https://example.com`, `http://localhost:*`, `https://*.example.com`, `same-host`, `null`, `*`.
+
+    Takes no text that `access.origins` does not take.
 
     Raises:
         ValueError: if it can never match an Origin header, with what to write.
     """
-    if text in {"*", "null", "same-host"}:
+    if text in _SPECIAL_ORIGINS:
         return
     match = _ORIGIN.match(text)
     if match is None:
-        name = text.removeprefix("//").split("/")[0]
-        cure = f"https://{name}" if re.fullmatch(r"(\*\.)?[\w.-]+(:\d+|:\*)?", name) else "https://example.com"
-        raise ValueError(f'"{text}" is no origin: write {cure}, or same-host, "null" or "*"')
+        raise ValueError(f'"{text}" is no origin: write {_origin_near(text)}, or same-host, "null" or "*"')
+    scheme, host, port = match["scheme"], match["host"], match["port"]
     if match.end() != len(text):
         raise ValueError(f'"{text}" has more than scheme, host and port: write {match[0]}')
-    host = match["host"]
-    if "*" in host and (not host.startswith("*.") or "*" in host[1:] or host == "*."):
-        raise ValueError(f'"{text}": a * stands for the leading labels only, as in {match["scheme"]}://*.example.com')
-    if match["scheme"] in {"ws", "wss"}:
-        raise ValueError(
-            f'"{text}" is the address of a WebSocket; an origin is that of a page: write {match["scheme"].replace("ws", "http")}{text[len(match["scheme"]) :]}'
-        )
-    if match["port"] not in {None, "*"} and int(match["port"]) > 65535:
+    if "*" in host.removeprefix("*."):
+        raise ValueError(f'"{text}": a * stands for the first label or the port only, as in {scheme}://*.example.com')
+    if scheme in {"ws", "wss"}:
+        raise ValueError(f'"{text}" is the address of a WebSocket; an origin is that of a page: write {scheme.replace("ws", "http")}{text[len(scheme) :]}')
+    if not is_host(host.removeprefix("*.")) or host.startswith("*.["):
+        raise ValueError(f'"{text}": {host} is no name of a host; write one in ASCII, as {scheme}://example.com')
+    if port not in {None, "*"} and int(port) > 65535:
         raise ValueError(f'"{text}" has no such port: write a number up to 65535, or :*')
+
+
+def _origin_near(text: str) -> str:
+    """The origin that was meant: with a scheme before it, where that is what is missing."""
+    name = text.removeprefix("//").split("/")[0]
+    return f"https://{name}" if re.fullmatch(r"(\*\.)?[\w.-]+(:\d+|:\*)?", name, re.ASCII) else "https://example.com"
+
+
+def is_host(text: str) -> bool:
+    """Whether it is a name, an IPv4 address, or an IPv6 address in brackets."""
+    if not text.startswith("["):
+        return _NAME.fullmatch(text) is not None and ".." not in text
+    from ipaddress import IPv6Address  # only where a site has one
+
+    try:
+        IPv6Address(text[1:-1])
+    except ValueError:
+        return False
+    return "%" not in text
 
 
 def check_host(text: str) -> None:
@@ -42,8 +63,10 @@ def check_host(text: str) -> None:
     Raises:
         ValueError: if it can never match a Host header.
     """
-    if not _HOST.fullmatch(text):
-        raise ValueError(f'"{text}" is no Host: write a name as example.com, without scheme and path')
+    match = _HOST.fullmatch(text)
+    if match is None or not is_host(match["host"]) or int(match["port"] or 0) > 65535:
+        star = "; name each one, * stands for nothing here" if "*" in text else ""
+        raise ValueError(f'"{text}" is no Host: write a name as example.com, without scheme and path{star}')
 
 
 def check_network(text: str) -> None:

@@ -15,7 +15,9 @@ from wsrouter.access.addresses import parse_networks
 from wsrouter.config.settings import Listen, Shutdown
 from wsrouter.daemon.clock import SystemClock
 from wsrouter.daemon.drain import Drain
+from wsrouter.daemon.last_resort import LastResort
 from wsrouter.daemon.open_files import most_connections, raise_open_files
+from wsrouter.daemon.try_line import try_command
 from wsrouter.observe.logs import get_logger
 from wsrouter.observe.records import Records
 from wsrouter.site.generation import Generation, Surroundings
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
     from wsrouter.site.site import Site
 
 AT_ONCE = Shutdown(delay=0.0, spread=0.0, timeout=1.0)
+
+# How long the process may take to end beyond `server.shutdown.timeout`; at a second signal; and once all is stopped.
+BEYOND_TIMEOUT_S = 15.0
+HURRY_S = 3.0
+EXIT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,9 @@ class Daemon:
         self._clock = SystemClock()
         self._records = Records(self._clock, site.file.log.connections)
         self._stopping = asyncio.Event()
-        self._drain: Drain | None = None
+        self._hurry = asyncio.Event()
+        self._starting: asyncio.Future[None] | None = None
+        self._last_resort = LastResort(self._log)
         self._listeners: list[Listener] = []
 
     async def run(self) -> None:
@@ -67,16 +76,17 @@ class Daemon:
         open_files = raise_open_files()
         self._watch_signals()
         hub, generation = self._build(open_files)
-        await generation.start()
-        try:
-            await self._open_listeners(hub)
-            self._say_listening(open_files, hub)
-            await self._stopping.wait()
-            await self._shut_down(hub)
-        finally:
-            self._close_listeners()
-            await generation.stop()
+        if await self._start(generation):
+            try:
+                await self._open_listeners(hub)
+                self._say_listening(open_files, hub)
+                await self._stopping.wait()
+                await self._shut_down(hub)
+            finally:
+                self._close_listeners()
+                await self._stop_handlers(generation)
         self._log.info("stopped")
+        self._last_resort.end_in(EXIT_S)
 
     def _build(self, open_files: int) -> tuple[Hub, Generation]:
         server = self._site.file.server
@@ -88,6 +98,27 @@ class Daemon:
         generation = Generation(self._site, around)
         hub.admission = Admission(generation.router, hosts=server.hosts, trusted=parse_networks(server.trusted_proxies))
         return hub, generation
+
+    async def _start(self, generation: Generation) -> bool:
+        """Starts the handlers; False where a signal came before they were ready."""
+        self._starting = asyncio.ensure_future(generation.start())
+        try:
+            await self._starting
+        except asyncio.CancelledError:
+            if not self._stopping.is_set():
+                raise
+            return False
+        finally:
+            self._starting = None
+        return True
+
+    async def _stop_handlers(self, generation: Generation) -> None:
+        """Stops the handlers, or leaves those behind that have not stopped at a second signal."""
+        stopping, hurry = asyncio.ensure_future(generation.stop()), asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if stopping.done():
+            stopping.result()
 
     async def _open_listeners(self, hub: Hub) -> None:
         listens = [Listen(address=address) for address in self._options.listen] or self._site.file.server.listen
@@ -102,10 +133,11 @@ class Daemon:
 
     def _say_listening(self, open_files: int, hub: Hub) -> None:
         addresses = [url for listener in self._listeners for url in listener.urls]
-        first = next((route.entry.pattern for route in self._site.routes if not route.pattern.params), "/")
+        command = try_command(addresses, self._site.file.server.hosts, [route.pattern for route in self._site.routes])
         self._log.info(
             "listening",
             addresses=addresses,
+            **{"try": command},
             routes=len(self._site.routes),
             connections=hub.limits.connections,
             open_files=open_files,
@@ -113,18 +145,18 @@ class Daemon:
             version=__version__,
             python=platform.python_version(),
             loop=self._options.loop,
-            **{"try": f"wsrouter connect {_reachable(addresses[0])}{first}"},
         )
 
     async def _shut_down(self, hub: Hub) -> None:
         """Not ready, a delay while it still accepts, no new connections, the open ones closed over time."""
         settings = AT_ONCE if self._options.dev else self._site.file.server.shutdown
-        self._drain = Drain(hub, settings)
+        drain = Drain(hub, settings, self._hurry)
+        self._last_resort.end_in(HURRY_S if self._hurry.is_set() else settings.delay + settings.timeout + BEYOND_TIMEOUT_S)
         self._log.info("stopping", connections=len(hub.connections), delay_s=settings.delay, spread_s=settings.spread, timeout_s=settings.timeout)
-        await self._drain.pause(settings.delay)
+        await drain.pause(settings.delay)
         hub.draining = True
         self._close_listeners()
-        cut_off = await self._drain.run()
+        cut_off = await drain.run()
         if cut_off:
             self._log.warning("drain.cut_off", connections=cut_off, timeout_s=settings.timeout)
 
@@ -137,11 +169,10 @@ class Daemon:
 
     def _stop(self) -> None:
         """A first signal begins the drain, a second one ends it."""
-        if self._drain is not None:
-            self._drain.hurry()
+        if self._stopping.is_set():
+            self._hurry.set()
+            self._last_resort.end_in(HURRY_S)
         self._stopping.set()
-
-
-def _reachable(url: str) -> str:
-    """The address as a client on this machine would write it."""
-    return url.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")  # noqa: S104 -- shown, not bound
+        if self._starting is not None:
+            self._starting.cancel()
+            self._last_resort.end_in(BEYOND_TIMEOUT_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wsrouter.api.causes import Cause
@@ -14,22 +15,19 @@ if TYPE_CHECKING:
 
 # So that a handful of connections does not wait for the whole spread: 10 ms each (Phoenix closes 10,000 in 2 s).
 STEP_S = 0.01
+# An aborted connection is gone at the loop's next turn.
+ABORT_S = 1.0
 
 
 class Drain:
-    """Closes the connections of a hub. `hurry` ends all waiting."""
+    """Closes the connections of a hub. The event `hurry`, a second signal, ends all waiting: what is still open is cut off."""
 
-    def __init__(self, hub: Hub, settings: Shutdown) -> None:
+    def __init__(self, hub: Hub, settings: Shutdown, hurry: asyncio.Event) -> None:
         """Nothing happens before `run`."""
         self._hub = hub
         self._settings = settings
-        self._hurry = asyncio.Event()
+        self._hurry = hurry
         self._empty = asyncio.Event()
-        hub.on_last_closed = self._empty.set
-
-    def hurry(self) -> None:
-        """A second signal: what is still open is cut off."""
-        self._hurry.set()
 
     async def pause(self, delay_s: float) -> None:
         """Waits while connections are still accepted, so that balancers notice first."""
@@ -39,6 +37,7 @@ class Drain:
     async def run(self) -> int:
         """Closes all connections; tells how many had to be cut off at the end of `timeout`."""
         hub = self._hub
+        hub.on_last_closed = self._empty.set  # not before: during the pause, connections still come and go
         deadline = hub.loop.time() + self._settings.timeout
         await self._close_spread(deadline)
         if hub.connections:
@@ -47,8 +46,9 @@ class Drain:
         for connection in left:
             connection.end(Cause.SHUTDOWN)
             connection.abort()
-        if left:
-            await asyncio.wait_for(self._empty.wait(), 5.0)
+        if hub.connections:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), ABORT_S)
         return len(left)
 
     async def _close_spread(self, deadline: float) -> None:

@@ -20,7 +20,7 @@ from wsrouter.config.settings import Log as LogSettings
 from wsrouter.observe.text import clean, clean_facts, to_json_line, to_pretty_lines, with_prefix
 from wsrouter.observe.writer import LogWriter
 
-__all__ = ["LogWriter", "clean", "configure_logs", "get_logger", "is_journal"]
+__all__ = ["LogWriter", "clean", "configure_logs", "get_bound_logger", "get_logger", "is_journal"]
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -30,6 +30,11 @@ Facts = MutableMapping[str, Any]
 def get_logger(**facts: object) -> Log:
     """A log whose records carry these facts. It follows `configure_logs`, also when that is called later or again."""
     return cast("Log", structlog.get_logger(**facts))
+
+
+def get_bound_logger() -> Log:
+    """A log for whoever writes one for each connection: 3 us less a record. It does not follow a later `configure_logs`."""
+    return cast("Log", structlog.get_logger().bind())
 
 
 def configure_logs(settings: LogSettings, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> LogWriter:

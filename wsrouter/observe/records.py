@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final, Literal
 
 from wsrouter.api.causes import Reason
-from wsrouter.observe.logs import get_logger
+from wsrouter.observe.logs import get_bound_logger
 from wsrouter.observe.tracebacks import trace
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Records:
         """`connections` is the setting `log.connections`: which of opened and closed are recorded."""
         self._clock = clock
         self._connections = connections
-        self._log = get_logger()
+        self._log = get_bound_logger()
 
     def opened(self, connection: Recorded) -> None:
         """`connection.opened`."""
@@ -89,10 +89,9 @@ class Records:
         self._log.error("handler.failed", **_present(facts))
 
 
-def find_request_id(headers: Mapping[str, str], default: str) -> str:
+def find_request_id(given: str | None, default: str) -> str:
     """The `X-Request-ID` of a request where a proxy could have written it so, else the default."""
-    given = headers.get("X-Request-ID", "")
-    return given if _REQUEST_ID.fullmatch(given) else default
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else default
 
 
 def without_query(target: str) -> str:
@@ -102,7 +101,6 @@ def without_query(target: str) -> str:
 
 def _who(connection: Recorded) -> dict[str, object]:
     """What tells one connection from another."""
-    headers = connection.headers
     return {
         "route": connection.route,
         "path": connection.path,
@@ -110,9 +108,9 @@ def _who(connection: Recorded) -> dict[str, object]:
         "client": connection.client if connection.client != _host_of(connection.peer) else None,
         "subprotocol": connection.subprotocol,
         "user": connection.user,
-        "user_agent": headers.get("User-Agent"),
+        "user_agent": connection.find_header(b"user-agent"),
         "connection_id": connection.id,
-        "request_id": find_request_id(headers, connection.id),
+        "request_id": find_request_id(connection.find_header(b"x-request-id"), connection.id),
     }
 
 

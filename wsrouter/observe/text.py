@@ -24,11 +24,14 @@ MULTILINE: Final = ("traceback", "exception", "stack")
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSAFE_BUT_LINES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _HALF_ESCAPE: Final = re.compile(r"\\(?:x[0-9a-f]?|u[0-9a-f]{0,3})?\Z")
-_PLAIN: Final = re.compile(r"[^\s\"=]+")
+_PLAIN: Final = re.compile(r"[^\s\"'=]+")
 _INT64: Final = 2**63
 
 SYSLOG_PREFIXES: Final = {"debug": b"<7>", "info": b"<6>", "warning": b"<4>", "error": b"<3>", "critical": b"<3>"}
 """Levels as systemd reads them (sd-daemon(3))."""
+
+_REPEATS: Final = (("request_id", "connection_id"), ("path", "route"), ("reason", "cause"))
+"""Facts that are left out for people where they say what the second one says."""
 
 _RESET, _BOLD, _DIM, _RED, _YELLOW, _GREEN, _CYAN = (f"\x1b[{code}m" for code in (0, 1, 2, 31, 33, 32, 36))
 _LEVEL_COLOURS: Final = {"debug": _DIM, "info": _GREEN, "warning": _YELLOW, "error": _RED, "critical": _RED}
@@ -36,6 +39,8 @@ _LEVEL_COLOURS: Final = {"debug": _DIM, "info": _GREEN, "warning": _YELLOW, "err
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
     r"""A text that is safe in a log: control characters as `\x1b` or `\u2028`, at most `limit` characters, the last one `…` if cut."""
+    if len(text) <= limit and text.isascii() and text.isprintable():  # nearly all: 0.1 us instead of 0.5
+        return text
     cleaned = _UNSAFE.sub(_escape, text[: limit + 1])
     return cleaned if len(cleaned) <= limit else _HALF_ESCAPE.sub("", cleaned[: limit - 1]) + "…"
 
@@ -84,8 +89,9 @@ def to_pretty_lines(facts: MutableMapping[str, object], *, colours: bool) -> byt
     moment = datetime.fromisoformat(str(facts.pop("ts"))).astimezone()
     level, event = str(facts.pop("level")), str(facts.pop("event"))
     below = [str(facts.pop(name)) for name in MULTILINE if name in facts]
-    if facts.get("request_id") == facts.get("connection_id"):
-        facts.pop("request_id", None)
+    for name, other in _REPEATS:
+        if name in facts and facts[name] == facts.get(other):
+            del facts[name]
     paint = _paint if colours else _leave
     parts = [paint(f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}", _DIM), paint(f"{level:<7}", _LEVEL_COLOURS.get(level, "")), paint(event, _BOLD)]
     padding = " " * max(0, 18 - len(event))
@@ -117,7 +123,8 @@ def _to_text(value: object) -> str:
 def _shown(value: object) -> str:
     """A fact's value as people read it: text bare where it is one word, in quotes elsewhere."""
     if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) else '"' + value.replace('"', '\\"') + '"'
+        quote = '"' if '"' not in value else "'"
+        return value if _PLAIN.fullmatch(value) else quote + value + quote
     return orjson.dumps(value).decode()
 
 

@@ -7,6 +7,7 @@ backlog, which a thread writes out while there is one. Without one, a line costs
 
 from __future__ import annotations
 
+import atexit
 import os
 import select
 import threading
@@ -31,6 +32,7 @@ class LogWriter:
         self._limit = backlog
         self._backlog: deque[bytes] = deque()
         self._draining = False
+        self._registered = False
         # Its lock may be taken again by the thread that has it: a signal's handler, or a destructor, may log amid a write.
         self._lock = threading.Condition()
         self._poll = select.poll()
@@ -76,6 +78,9 @@ class LogWriter:
         return data
 
     def _start_draining(self) -> None:
+        if not self._registered:
+            self._registered = True
+            atexit.register(self.flush)  # what waits is not lost with the process, if the sink moves again within a second
         self._draining = True
         try:
             threading.Thread(target=self._drain, name="wsrouter-log", daemon=True).start()

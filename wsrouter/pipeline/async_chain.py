@@ -9,13 +9,16 @@ from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Message, Reply, to_message
 from wsrouter.api.ports import ClientConnection
 from wsrouter.pipeline.fence import Fence
-from wsrouter.pipeline.queue import HookQueue
+from wsrouter.pipeline.queue import HookQueue, was_ended_here
 from wsrouter.pipeline.step import Step
-from wsrouter.pipeline.tasks import Tasks
+from wsrouter.pipeline.tasks import Tasks, is_cancelled
 
 
 class AsyncChain:
-    """As `PlainChain`, for hooks of which some must be awaited."""
+    """As `PlainChain`, for hooks of which some must be awaited.
+
+    `on_close` runs for each step that was opened, also when the generation ends before the connection does.
+    """
 
     __slots__ = ("_fence", "_queues", "_steps", "_tasks")
 
@@ -40,20 +43,37 @@ class AsyncChain:
         self._queues.pop(connection).close(cause)
 
     async def _serve(self, connection: ClientConnection, queue: HookQueue) -> None:
-        opened = await self._open(connection)
-        while (message := await queue.get()) is not None:
-            if opened == len(self._steps):
-                await self._run_from(0, connection, message)
-        for step in reversed(self._steps[:opened]):
+        opened: list[Step] = []
+        try:
+            if not await self._open(connection, opened):
+                queue.drop()
+            while (message := await queue.get()) is not None:
+                if not await self._run_from(0, connection, message):
+                    queue.drop()
+        except CancelledError:
+            connection.end(Cause.SHUTDOWN)
+            raise
+        finally:
+            await self._close(connection, queue, opened)
+
+    async def _open(self, connection: ClientConnection, opened: list[Step]) -> bool:
+        """Runs `on_open`, first to last, and notes each step that was opened; False if one failed."""
+        for step in self._steps:
+            if step.on_open is not None and not await self._call(connection, step, "on_open", step.on_open, connection):
+                return False
+            opened.append(step)
+        return True
+
+    async def _close(self, connection: ClientConnection, queue: HookQueue, opened: list[Step]) -> None:
+        """Runs `on_close`, last to first. One that is cancelled does not keep the others from theirs."""
+        if not opened:
+            return
+        step = opened.pop()
+        try:
             if step.on_close is not None:
                 await self._call(None, step, "on_close", step.on_close, connection, queue.cause)
-
-    async def _open(self, connection: ClientConnection) -> int:
-        """Runs `on_open`, first to last; tells how many steps were opened."""
-        for index, step in enumerate(self._steps):
-            if step.on_open is not None and not await self._call(connection, step, "on_open", step.on_open, connection):
-                return index
-        return len(self._steps)
+        finally:
+            await self._close(connection, queue, opened)
 
     async def _call(
         self, connection: ClientConnection | None, step: Step, name: str, hook: Callable[..., Awaitable[None] | None], *arguments: object
@@ -63,30 +83,41 @@ class AsyncChain:
             result = hook(*arguments)
             if result is not None:
                 await result
-        except CancelledError:
-            raise
         except BaseException as error:  # SystemExit in a task would end the loop
+            if is_cancelled(error):
+                raise
             self._fence.failed(connection, step.name, name, error)
             return False
         return True
 
-    async def _run_from(self, index: int, connection: ClientConnection, message: Message) -> None:
-        """One message through the steps from `index` on; what the last one returns goes to the client."""
+    async def _run_from(self, index: int, connection: ClientConnection, message: Message) -> bool:
+        """One message through the steps from `index` on; what the last one returns goes to the client. False if one failed."""
         for position in range(index, len(self._steps)):
+            if was_ended_here(connection):
+                return True
             step = self._steps[position]
             try:
                 answer = step.on_message(connection, message)
                 reply: Reply = await answer if isinstance(answer, Awaitable) else answer
                 if reply is None:
-                    return
+                    return True
                 if type(reply) is list:
-                    for each in [to_message(item) for item in reply]:
-                        await self._run_from(position + 1, connection, each)
-                    return
+                    return await self._run_each(position + 1, connection, [to_message(item) for item in reply])
                 message = to_message(reply)
-            except CancelledError:
-                raise
             except BaseException as error:
+                if is_cancelled(error):
+                    raise
                 self._fence.failed(connection, step.name, "on_message", error)
-                return
-        connection.send(message)
+                return False
+        try:
+            connection.send(message)
+        except BaseException as error:  # text that no WebSocket can carry
+            self._fence.failed(connection, self._steps[-1].name, "on_message", error)
+            return False
+        return True
+
+    async def _run_each(self, index: int, connection: ClientConnection, messages: list[Message]) -> bool:
+        for message in messages:
+            if not await self._run_from(index, connection, message):
+                return False
+        return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Mapping
 
 from wsrouter.api.causes import Cause
@@ -11,6 +10,7 @@ from wsrouter.api.handler import Handler
 from wsrouter.api.messages import Message
 from wsrouter.api.ports import ClientConnection, Inbox, OpenInbox
 from wsrouter.pipeline.fence import Fence
+from wsrouter.pipeline.tasks import is_cancelled
 
 CoroutineFunction = Callable[..., Coroutine[object, object, object]]
 
@@ -18,8 +18,8 @@ CoroutineFunction = Callable[..., Coroutine[object, object, object]]
 class CoroutineHandler(Handler[Message]):
     """Runs the function for each connection; returning closes with 1000, raising with 1011.
 
-    It is not cancelled when the client leaves: its next `recv` or `send` raises ConnectionClosed, which is never a failure.
-    It is cancelled when its generation ends.
+    It is not cancelled when the client leaves: its next `recv` or `send` raises ConnectionClosed, which is never a failure, also
+    not when another connection raised it: then it closes as if it had returned. It is cancelled when its generation ends.
     """
 
     def __init__(self, name: str, function: CoroutineFunction, options: Mapping[str, object], *, with_path: bool, open_inbox: OpenInbox, fence: Fence) -> None:
@@ -54,16 +54,20 @@ class CoroutineHandler(Handler[Message]):
         self._inboxes.pop(connection).connection_closed()
 
     async def _serve(self, connection: ClientConnection, inbox: Inbox) -> None:
+        arguments = (inbox, inbox.path) if self._with_path else (inbox,)
         try:
-            if self._with_path:
-                await self._function(inbox, connection.path, **self._options)
-            else:
-                await self._function(inbox, **self._options)
-            await inbox.finish()
-        except CancelledError:
-            connection.end(Cause.SHUTDOWN)
-            raise
-        except self._open_inbox.closed_errors:
-            pass
+            await self._function(*arguments, **self._options)
         except BaseException as error:  # SystemExit in a task would end the loop
-            self._fence.failed(connection, self._name, "coroutine", error)
+            if is_cancelled(error):
+                connection.end(Cause.SHUTDOWN)
+                raise
+            if not is_only(error, self._open_inbox.closed_errors):
+                self._fence.failed(connection, self._name, "coroutine", error)
+        await inbox.finish()
+
+
+def is_only(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Whether an error is of these kinds; of a group, as a TaskGroup raises it, whether all of it is."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(kinds)[1] is None
+    return isinstance(error, kinds)

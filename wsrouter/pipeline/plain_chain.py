@@ -6,7 +6,7 @@ A route of one step is its own case: between the read and the hook stands the fe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Message, to_message
@@ -25,7 +25,7 @@ class PlainChain:
         self._steps = tuple(steps)
         self._fence = fence
         self._opened: dict[ClientConnection, int] = {}
-        self.on_messages = self._run_single if len(self._steps) == 1 else self._run_all
+        self.on_messages = self._compile_single(self._steps[0]) if len(self._steps) == 1 else self._run_all
 
     def on_open(self, connection: ClientConnection) -> None:
         """First to last; a step that raises is the end of it, and only those before it will see `on_close`."""
@@ -50,37 +50,40 @@ class PlainChain:
             except BaseException as error:
                 self._fence.failed(None, step.name, "on_close", error)
 
-    def _run_single(self, connection: ClientConnection, messages: list[Message]) -> None:
-        step = self._steps[0]
-        on_message, send = step.on_message, connection.send
-        try:
-            for message in messages:
-                if connection.closing:
-                    return
-                reply = on_message(connection, message)
-                if reply is None:
-                    continue
-                if type(reply) is list:
-                    for each in reply:
-                        send(each)
-                else:
-                    send(reply)
-        except BaseException as error:
-            self._fence.failed(connection, step.name, "on_message", error)
+    def _compile_single(self, step: Step) -> Callable[[ClientConnection, list[Message]], None]:
+        on_message, name, failed = step.on_message, step.name, self._fence.failed
+
+        def run_single(connection: ClientConnection, messages: list[Message]) -> None:
+            try:
+                for message in messages:
+                    if connection.closing:
+                        return
+                    reply = on_message(connection, message)
+                    if reply is None:
+                        continue
+                    if type(reply) is list:
+                        for each in reply:
+                            connection.send(each)
+                    else:
+                        connection.send(reply)
+            except BaseException as error:
+                failed(connection, name, "on_message", error)
+
+        return run_single
 
     def _run_all(self, connection: ClientConnection, messages: list[Message]) -> None:
         for message in messages:
-            if connection.closing:
-                return
             self._run_from(0, connection, message)
 
     def _run_from(self, index: int, connection: ClientConnection, message: Message) -> None:
         """One message through the steps from `index` on; what the last one returns goes to the client."""
         for position in range(index, len(self._steps)):
+            if connection.closing:
+                return
             step = self._steps[position]
             try:
                 reply = step.on_message(connection, message)
-                if reply is None or connection.closing:
+                if reply is None:
                     return
                 if type(reply) is list:
                     for each in [to_message(item) for item in reply]:
@@ -90,4 +93,7 @@ class PlainChain:
             except BaseException as error:
                 self._fence.failed(connection, step.name, "on_message", error)
                 return
-        connection.send(message)
+        try:
+            connection.send(message)
+        except BaseException as error:  # text that no WebSocket can carry
+            self._fence.failed(connection, self._steps[-1].name, "on_message", error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
+from asyncio import CancelledError, current_task
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
@@ -12,6 +12,7 @@ from wsrouter.api.context import Background, Context
 from wsrouter.api.handler import Handler
 from wsrouter.api.messages import Message, Sendable
 from wsrouter.pipeline.fence import Fence
+from wsrouter.pipeline.tasks import is_cancelled
 
 SourceFunction = Callable[..., AsyncGenerator[Sendable, None]]
 
@@ -19,6 +20,8 @@ SourceFunction = Callable[..., AsyncGenerator[Sendable, None]]
 # than the longest pause starts from the beginning again.
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
+# So many messages may come without a wait of the generator's own before others get their turn.
+BURST = 100
 
 
 class SourceHandler(Handler[Message]):
@@ -59,18 +62,15 @@ class SourceHandler(Handler[Message]):
             self._production = None
 
     async def _produce(self) -> None:
-        clock = self._context.clock
-        pause_s = FIRST_PAUSE_S
+        clock, pause_s = self._context.clock, FIRST_PAUSE_S
         while True:
             begun = clock.monotonic()
             try:
-                async with aclosing(self._function(self._context, **self._options)) as source:
-                    async for message in source:
-                        self._context.publish(self._topic, message)
+                await self._run()
                 break
-            except CancelledError:
-                raise
             except BaseException as error:  # SystemExit in a task would end the loop
+                if is_cancelled(error):
+                    raise
                 self._fence.failed(None, self._name, "source", error)
             if clock.monotonic() - begun > LONGEST_PAUSE_S:
                 pause_s = FIRST_PAUSE_S
@@ -79,3 +79,22 @@ class SourceHandler(Handler[Message]):
         self._production = None
         for listener in list(self._listeners):
             listener.close(1000, "the source has ended")
+
+    async def _run(self) -> None:
+        """One run of the generator, to its end.
+
+        Raises:
+            CancelledError: if it was cancelled, whatever the generator made of that.
+        """
+        published = 0
+        try:
+            async with aclosing(self._function(self._context, **self._options)) as source:
+                async for message in source:
+                    self._context.publish(self._topic, message)
+                    published += 1
+                    if published % BURST == 0:  # one that never waits must not stop everything else
+                        await self._context.clock.sleep(0)
+        finally:
+            task = current_task()
+            if task is not None and task.cancelling():
+                raise CancelledError

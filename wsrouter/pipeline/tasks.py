@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 
+# How long a cancelled task may take to clean up. Precedents: gunicorn and uvicorn have 30 s for whole requests; a reload waits for this.
+CLEAN_UP_S = 1.0
+
 
 class Tasks:
-    """The background tasks of one owner. They end with it at the latest."""
+    """The background tasks of one owner. They end with it at the latest.
+
+    Whatever a task raises is told, also `SystemExit` and `KeyboardInterrupt`, which asyncio would let end the loop.
+    """
 
     def __init__(self, owner: str, on_failure: Callable[[str, BaseException], None]) -> None:
         """`on_failure` is told the task's name and what it raised."""
@@ -20,9 +26,11 @@ class Tasks:
 
     def spawn(self, coroutine: Coroutine[object, object, None], name: str = "") -> asyncio.Task[None]:
         """Runs a coroutine; `name` says what it is, for records and debuggers."""
-        task = asyncio.get_running_loop().create_task(coroutine, name=f"{self._owner} {name or getattr(coroutine, '__qualname__', 'task')}")
+        full_name = f"{self._owner} {name or getattr(coroutine, '__qualname__', 'task')}"
+        task = asyncio.get_running_loop().create_task(self._run(coroutine, full_name), name=full_name)
         self._running.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: coroutine.close())  # one that was cancelled before it began
         return task
 
     def names(self) -> list[str]:
@@ -35,12 +43,18 @@ class Tasks:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=1.0)
+            await asyncio.wait(tasks, timeout=CLEAN_UP_S)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is not None:
-            self._on_failure(task.get_name(), error)
+    async def _run(self, coroutine: Coroutine[object, object, None], name: str) -> None:
+        try:
+            await coroutine
+        except BaseException as error:
+            if is_cancelled(error):
+                raise
+            self._on_failure(name, error)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether an error is the cancelling of the task that runs now, and not something that its code came upon itself."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -78,14 +78,20 @@ class HandlerLibrary:
     def all_specs(self) -> list[HandlerSpec | HandlerProblem]:
         """Every handler, or why it cannot be had: plugin files, built-in handlers, entry points. Imports all of them.
 
+        As `plugin_specs` has them, then the others by name.
+        """
+        points = {point.name for point in entry_points()} - set(self.names())
+        others = [*sorted(BUILTIN_HANDLERS.keys() - self._files.keys()), *sorted(points)]
+        return [*self.plugin_specs(), *(self._find_or_problem(name) for name in others)]
+
+    def plugin_specs(self) -> list[HandlerSpec | HandlerProblem]:
+        """Every handler of the plugin files, or why it cannot be had. Imports all of them.
+
         A file with several handlers is listed with each as `file:name`. A file without one is left out where another imports it.
         """
         found = [entry for name in self.plugin_names() for entry in self._specs_of_file(name)]
         helpers = {relative_to_here(path) for loaded in self.loaded() for path in loaded.sources[1:]}
-        listed = [entry for entry in found if not (isinstance(entry, _NoHandler) and entry.place is not None and entry.place.file in helpers)]
-        nearer = set(self.names())
-        points = {point.name for point in entry_points()} - nearer
-        return [*listed, *(self._find_or_problem(name) for name in [*sorted(BUILTIN_HANDLERS.keys() - self._files.keys()), *sorted(points)])]
+        return [entry for entry in found if not (isinstance(entry, _NoHandler) and entry.place is not None and entry.place.file in helpers)]
 
     def close(self) -> None:
         """Lets go of the plugin modules of this generation; handlers that are in use go on working."""

@@ -16,10 +16,10 @@ _WORDS: Final = {
 
 
 class Verdict(NamedTuple):
-    """What became of one pattern. `matched` may be true of several; the winner's `why` is empty."""
+    """What became of one pattern: whether it serves the path, and if not why; one that matches and is beaten says so."""
 
     pattern: Pattern
-    matched: bool
+    won: bool
     why: str
 
 
@@ -61,10 +61,12 @@ def explain(patterns: Sequence[Pattern], winner: Pattern | None, segments: Seque
 
 def _judge(pattern: Pattern, winner: Pattern | None, segments: Sequence[str]) -> Verdict:
     """One pattern's verdict."""
+    if pattern == winner:
+        return Verdict(pattern, won=True, why="")
     mismatch = find_mismatch(pattern, segments)
-    if mismatch is not None:
-        return Verdict(pattern, matched=False, why=mismatch)
-    return Verdict(pattern, matched=True, why="" if winner is None or pattern == winner else why_beaten(pattern, winner))
+    if mismatch is None and winner is not None:
+        mismatch = why_beaten(pattern, winner)
+    return Verdict(pattern, won=False, why=mismatch or "")
 
 
 def _quote(text: str) -> str:

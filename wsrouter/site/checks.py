@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from wsrouter.api.handler import Handler
@@ -38,7 +39,7 @@ def _check_ties(routes: Sequence[Route], problems: Problems) -> None:
 def _check_chain(route: Route, problems: Problems) -> None:
     """A coroutine or a source stands last; what follows a step that never returns anything is never reached."""
     specs = route.specs
-    for (step, spec), (following, _) in zip(specs, specs[1:], strict=False):
+    for (step, spec), (following, _) in pairwise(specs):
         if spec.kind != "class":
             what = "a coroutine" if spec.kind == "coroutine" else "a source"
             problems.add(step.place, f"{step.name} is {what} and must stand last; {following.name} after it would never get a message")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, cast
 
 from wsrouter.access.origins import OriginPolicy
-from wsrouter.api.errors import StartError
+from wsrouter.api.errors import StartError, WsrouterError
 from wsrouter.api.ports import Failure
 from wsrouter.pipeline.context import HandlerContext
 from wsrouter.pipeline.coroutine import CoroutineHandler
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from wsrouter.plugins.spec import HandlerSpec
     from wsrouter.site.site import Route, Site
     from wsrouter.topics.registry import Topics
+
+STOP_S = 5.0
+"""How long one handler's `stop` may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +75,19 @@ class BuiltRoute:
             except BaseException as error:
                 if isinstance(error, asyncio.CancelledError):
                     raise
-                raise StartError(f"{entry.place}: {step.name} refused to start: {error_text(error)}") from error
+                if not isinstance(error, WsrouterError | OSError):  # not a refusal but a fault: its author needs the traceback
+                    self._fence.failed(None, step.name, "start", error)
+                why = str(error) if isinstance(error, WsrouterError) else error_text(error)
+                raise StartError(f"{entry.place}: {step.name} refused to start: {why}") from error
 
     async def stop(self) -> None:
-        """Stops the handlers, last to first, and cancels their tasks. One that fails is told of and does not stop the rest."""
+        """Cancels the tasks of the handlers and stops them, last to first. One that fails, or takes too long, is told of and holds up no other."""
         await self._tasks.cancel()
         for step in reversed(self.endpoint.steps):
             try:
                 stopped = step.handler.stop()
                 if isawaitable(stopped):
-                    await stopped
+                    await _within(STOP_S, stopped)
             except BaseException as error:
                 if isinstance(error, asyncio.CancelledError):
                     raise
@@ -136,6 +142,20 @@ class Generation:
             started.pop_all()
 
     async def stop(self) -> None:
-        """Stops all routes."""
-        for route in self.routes:
-            await route.stop()
+        """Stops all routes, at the same time."""
+        await asyncio.gather(*(route.stop() for route in self.routes))
+
+
+async def _within(limit_s: float, stopping: Awaitable[object]) -> None:
+    """Waits for what a handler does to stop.
+
+    Raises:
+        TimeoutError: if it takes longer.
+    """
+    try:
+        async with asyncio.timeout(limit_s) as limit:
+            await stopping
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise TimeoutError(f"not done within {limit_s:g} s") from None

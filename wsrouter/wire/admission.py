@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from wsrouter.access.addresses import client_address
-from wsrouter.access.hosts import admits_host
+from wsrouter.access.hosts import admits_host, valid_host
 from wsrouter.api.causes import Reason
 from wsrouter.api.ports import Refusal
 from wsrouter.routing.path import PathError, split_target
+from wsrouter.wire.head import OrdinaryRequest
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -66,16 +67,22 @@ class Admission:
         self._hosts = tuple(hosts)
         self._trusted = tuple(trusted)
 
-    def decide(self, request: Request, peer_ip: str) -> Admitted | Refusal:
+    def decide(self, request: Request | OrdinaryRequest, peer_ip: str) -> Admitted | Refusal:
         """Lets a request in, or says why not. `peer_ip` is the socket's other end, without port."""
-        refusal = _check_http(request) or _check_websocket(request) or self._check_host(request)
+        unusual = None if isinstance(request, OrdinaryRequest) else request
+        refusal = _check_http(unusual) if unusual is not None else None
         if refusal is not None:
             return refusal
+        if not valid_host(request.headers["Host"]):
+            return Refusal(Reason.MALFORMED, "a Host header that names no host")
         path = split_target(request.path)[0]
         try:
             match = self.router.match(path)
         except PathError as error:
             return Refusal(Reason.MALFORMED, str(error))
+        refusal = (_check_websocket(unusual) if unusual is not None else None) or self._check_host(request)
+        if refusal is not None:
+            return refusal
         if match is None:
             nearest = self.router.nearest(path)
             return Refusal(Reason.NO_ROUTE, fix=f"the nearest route is {nearest}" if nearest else "")
@@ -85,12 +92,12 @@ class Admission:
             return Refusal(Reason.ORIGIN, fix=gate.origins.cure(origin or ""))
         return Admitted(gate, match.path, match.params, self._client(request, peer_ip))
 
-    def _check_host(self, request: Request) -> Refusal | None:
+    def _check_host(self, request: Request | OrdinaryRequest) -> Refusal | None:
         if self._hosts and not admits_host(request.headers["Host"], self._hosts):
             return Refusal(Reason.HOST, fix="add it to server.hosts if it is yours")
         return None
 
-    def _client(self, request: Request, peer_ip: str) -> str:
+    def _client(self, request: Request | OrdinaryRequest, peer_ip: str) -> str:
         if not self._trusted:
             return peer_ip
         headers = request.headers
@@ -107,14 +114,12 @@ def _check_http(request: Request) -> Refusal | None:
             return Refusal(Reason.MALFORMED, f"a control byte in the header {name}")
     if len(headers.get_all("Origin")) > 1:
         return Refusal(Reason.MALFORMED, "more than one Origin header")
-    if not request.path.startswith("/"):
-        return Refusal(Reason.MALFORMED, "the target is not a path")
-    if request.method != "GET":
-        return Refusal(Reason.METHOD, f"method {request.method}", headers=(("Allow", "GET"),))
     return None
 
 
 def _check_websocket(request: Request) -> Refusal | None:
+    if request.method != "GET":
+        return Refusal(Reason.METHOD, f"method {request.method}", headers=(("Allow", "GET"),))
     if request.protocol != "HTTP/1.1":
         return Refusal(Reason.HTTP_VERSION, request.protocol, fix="behind nginx: proxy_http_version 1.1")
     headers = request.headers

@@ -1,30 +1,32 @@
 """The object that coroutine handlers get: the interface of `websockets.asyncio.server.ServerConnection` over our connection.
 
 What was written for that library runs unchanged: `recv`, `recv_streaming`, `send` (also of iterables), `async for`, `close`,
-`ping`, `pong`, its attributes and its exceptions, and its `broadcast()`. What differs: messages are bounded by the route's
-`limits.message_size`, and what nobody awaits is under its `outbox`.
+`ping`, `pong`, its attributes and its exceptions, and its `broadcast()`. What differs, on purpose: messages are bounded by the
+route's `limits.message_size`; what nobody awaits is under its `outbox`; text that is not UTF-8 closes with 1007 when it comes
+and is refused when it is sent; what the client says after this side began to close is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable, Mapping
-from random import getrandbits
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
+from weakref import proxy
 
-from websockets.exceptions import ConcurrencyError, ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
-from websockets.frames import Close
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK, TooManyFragments
+from websockets.frames import OK_CLOSE_CODES, Close
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from wsrouter.api.causes import Cause
 from wsrouter.wire.fragments import FragmentSender
-from wsrouter.wire.frames import frame
+from wsrouter.wire.frames import encode, frame
 from wsrouter.wire.head import to_request, to_response
 from wsrouter.wire.inbox import Inbox
+from wsrouter.wire.pings import Pings, check_control, control_payload
 
 if TYPE_CHECKING:
     from wsrouter.api.messages import Message
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 DataLike = str | bytes | bytearray | memoryview
 PING, PONG = 0x89, 0x8A
-_OK_CODES = (1000, 1001, 1005)
 
 
 class BroadcastProtocol:
@@ -70,13 +71,11 @@ class WebSocket:
         self.connection = connection
         self.protocol = BroadcastProtocol(connection)
         self.send_in_progress: asyncio.Future[None] | None = None
-        self.logger = logging.getLogger("websockets.server")
-        self.id = UUID(int=int(connection.id, 16) << 64 | 0x4000_8000_0000_0000_0000)
-        self._loop = asyncio.get_running_loop()
+        self.id = UUID(2 * connection.id, version=4)
+        loop = asyncio.get_running_loop()
         self._inbox = Inbox(connection.pause_reading, connection.resume_reading)
-        self._closed: asyncio.Future[None] = self._loop.create_future()
-        self._pings: dict[bytes, tuple[asyncio.Future[float], float]] = {}
-        self._latency: float | None = None
+        self._closed: asyncio.Future[None] = loop.create_future()
+        self._pings = Pings(loop)
 
     # What the pipeline calls (api.ports.Inbox).
 
@@ -91,19 +90,19 @@ class WebSocket:
     def connection_closed(self) -> None:
         """The connection is gone."""
         self._inbox.close()
-        if not self._closed.done():
-            self._closed.set_result(None)
-        for waiter, _ in self._pings.values():
-            if not waiter.done():
-                waiter.set_exception(self._closed_error())
-                waiter.exception()  # nobody need look at it
-        self._pings.clear()
+        self._closed.set_result(None)
+        self._pings.fail(self._closed_error())
 
     async def finish(self) -> None:
         """The coroutine returned."""
         await self.close()
 
     # Attributes.
+
+    @cached_property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """The library's logger for servers, with this connection in the `websocket` of its records."""
+        return logging.LoggerAdapter(logging.getLogger("websockets.server"), {"websocket": proxy(self)})
 
     @property
     def path(self) -> str:
@@ -120,7 +119,7 @@ class WebSocket:
         """Whether the connection is gone (as in versions before 13)."""
         return self.state is State.CLOSED
 
-    @property
+    @cached_property
     def request(self) -> Request:
         """The opening handshake's request."""
         return to_request(self.connection.upgrade.head)
@@ -130,10 +129,15 @@ class WebSocket:
         """Its headers (as in versions before 13)."""
         return self.request.headers
 
-    @property
+    @cached_property
     def response(self) -> Response:
         """The opening handshake's response."""
         return to_response(self.connection.upgrade.response)
+
+    @property
+    def response_headers(self) -> Any:
+        """Its headers (as in versions before 13)."""
+        return self.response.headers
 
     @property
     def subprotocol(self) -> str | None:
@@ -165,7 +169,7 @@ class WebSocket:
     @property
     def latency(self) -> float:
         """The round trip of the latest ping that was answered, in seconds; 0.0 before."""
-        return self.connection.watch.latency_s if self._latency is None else self._latency
+        return self.connection.watch.latency_s
 
     @property
     def close_code(self) -> int | None:
@@ -194,13 +198,9 @@ class WebSocket:
         """
         try:
             return await self._inbox.get(decode)
-        except EOFError:
-            await self.wait_closed()
-            raise self._closed_error() from None
-        except UnicodeDecodeError as error:
-            self.connection.end(Cause.INVALID_TEXT, 1007, f"{error.reason} at position {error.start}")
-            await self.wait_closed()
-            raise self._closed_error() from error
+        except (EOFError, TooManyFragments, UnicodeDecodeError) as error:
+            reason = error
+        raise await self._no_message(reason)
 
     async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
         """The next message, fragment by fragment as they come. It must be read to its end.
@@ -212,13 +212,10 @@ class WebSocket:
         try:
             async for part in self._inbox.stream(decode):
                 yield part
-        except EOFError:
-            await self.wait_closed()
-            raise self._closed_error() from None
-        except UnicodeDecodeError as error:
-            self.connection.end(Cause.INVALID_TEXT, 1007, f"{error.reason} at position {error.start}")
-            await self.wait_closed()
-            raise self._closed_error() from error
+            return
+        except (EOFError, UnicodeDecodeError) as error:
+            reason = error
+        raise await self._no_message(reason)
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         """Messages until the connection is closed normally (1000 or 1001); another close raises."""
@@ -237,13 +234,11 @@ class WebSocket:
             ConnectionClosed: when the connection is closed.
             TypeError: if `message` is of another type, or a dict.
         """
-        while self.send_in_progress is not None:
-            await asyncio.shield(self.send_in_progress)
+        await self.wait_for_turn()
         if isinstance(message, str | bytes | bytearray | memoryview):
-            await self._check_open()
-            self.connection.send(_typed(message, text))
-            self.connection.flush()
-            await self._drain()
+            await self.check_open()
+            self.connection.send_awaited(encode(_typed(message, text), self.connection.variant))
+            await self.drain()
         elif isinstance(message, Mapping):
             raise TypeError("data is a dict-like object")
         elif isinstance(message, Iterable | AsyncIterable):
@@ -261,35 +256,37 @@ class WebSocket:
         Raises:
             ConnectionClosed: when the connection is closed.
             ConcurrencyError: if a ping of the same data is still out.
+            ProtocolError: if `data` has more than 125 bytes.
         """
-        await self._check_open()
-        payload = _payload(data) if data is not None else None
-        if payload is not None and payload in self._pings:
-            raise ConcurrencyError("already waiting for a pong with the same data")
-        while payload is None or payload in self._pings:
-            payload = struct.pack("!I", getrandbits(32))
-        waiter = self._loop.create_future()
-        self._pings[payload] = (waiter, self._loop.time())
+        payload = control_payload(data) if data is not None else None
+        await self.check_open()
+        payload, answered = self._pings.add(payload)
         self.connection.on_pong = self._on_pong
         self.connection.send_control(frame(PING, payload))
-        await self._drain()
-        return waiter
+        await self.drain()
+        return answered
 
     async def pong(self, data: DataLike = b"") -> None:
-        """Sends a pong that nobody asked for."""
-        await self._check_open()
-        self.connection.send_control(frame(PONG, _payload(data)))
-        await self._drain()
+        """Sends a pong that nobody asked for. Raises as `ping`."""
+        payload = control_payload(data)
+        await self.check_open()
+        self.connection.send_control(frame(PONG, payload))
+        await self.drain()
 
     # Closing.
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Runs the closing handshake and waits until the connection is gone. Closing twice is closing once."""
+        """Runs the closing handshake and waits until the connection is gone. Closing twice is closing once.
+
+        Raises:
+            ProtocolError: for a code that no close frame may carry, or a reason over 123 bytes.
+        """
         if not self.connection.closing:
             if self.send_in_progress is not None:
-                self.connection.end(Cause.HANDLER_ERROR, 1011, "close during fragmented message")
+                self.connection.fail(Cause.HANDLER_ERROR, "close during fragmented message")
             else:
-                self.connection.close(code, reason)
+                check_control(Close(code, reason).serialize())
+                self.connection.end(Cause.HANDLER_CLOSE, int(code), reason)
         await self.wait_closed()
 
     async def wait_closed(self) -> None:
@@ -304,37 +301,53 @@ class WebSocket:
         """Closes; with 1011 after an exception."""
         await self.close(1000 if kind is None else 1011)
 
-    # Inside.
+    # What `FragmentSender` needs too.
 
-    async def _check_open(self) -> None:
+    async def wait_for_turn(self) -> None:
+        """Waits while a message is being sent in fragments."""
+        while self.send_in_progress is not None:
+            await asyncio.shield(self.send_in_progress)
+
+    async def check_open(self) -> None:
+        """Raises ConnectionClosed, once the connection is gone, if it is closing."""
         if self.connection.closing:
-            await self.wait_closed()
-            raise self._closed_error()
+            raise await self._closed_error_at_end()
 
-    async def _drain(self) -> None:
+    async def drain(self) -> None:
+        """Waits while the client is behind."""
         await self.connection.drained()
         if self._closed.done():
             raise self._closed_error()
 
+    # Inside.
+
+    async def _no_message(self, reason: Exception) -> ConnectionClosed:
+        """What a `recv` raises that has no message to return: there is none any more, or it is the client's fault."""
+        if isinstance(reason, TooManyFragments):
+            self.connection.fail(Cause.TOO_BIG, "too many fragments")
+        elif isinstance(reason, UnicodeDecodeError):
+            self.connection.fail(Cause.INVALID_TEXT, f"{reason.reason} at position {reason.start}")
+        error = await self._closed_error_at_end()
+        if not isinstance(reason, EOFError):
+            error.__cause__ = reason
+        return error
+
+    async def _closed_error_at_end(self) -> ConnectionClosed:
+        """What to raise: only when the connection is gone, both close frames are known."""
+        await self.wait_closed()
+        return self._closed_error()
+
     def _closed_error(self) -> ConnectionClosed:
         received, sent, received_first = self.connection.closes
-        kind = ConnectionClosedError
-        if received is not None and sent is not None and received.code in _OK_CODES and sent.code in _OK_CODES:
-            kind = ConnectionClosedOK  # type: ignore[assignment]
-        return kind(received, sent, received_first)
+        is_ok = received is not None and sent is not None and received.code in OK_CLOSE_CODES and sent.code in OK_CLOSE_CODES
+        error = (ConnectionClosedOK if is_ok else ConnectionClosedError)(received, sent, received_first)
+        error.__cause__ = self.connection.protocol_error
+        return error
 
     def _on_pong(self, payload: bytes) -> None:
-        """A pong answers its ping and all before it."""
-        if payload not in self._pings:
-            return
-        now = self._loop.time()
-        for data in list(self._pings):
-            waiter, sent_at = self._pings.pop(data)
-            if not waiter.done():
-                waiter.set_result(now - sent_at)
-            if data == payload:
-                self._latency = now - sent_at
-                return
+        latency_s = self._pings.answer(payload)
+        if latency_s is not None:
+            self.connection.watch.latency_s = latency_s
 
 
 class OpenWebSocket:
@@ -353,14 +366,3 @@ def _typed(message: DataLike, text: bool | None) -> Message:
         return message.encode() if text is False else message
     data = bytes(message)
     return data.decode() if text else data
-
-
-def _payload(data: DataLike) -> bytes:
-    if isinstance(data, str):
-        return data.encode()
-    if isinstance(data, bytes | bytearray | memoryview):
-        return bytes(data)
-    raise TypeError("data must be str or bytes-like")
-
-
-__all__ = ["Close", "OpenWebSocket", "WebSocket"]

@@ -6,7 +6,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING
 
 from wsrouter.routing.path import parse_query, split_target
-from wsrouter.wire.head import HeaderView, target
+from wsrouter.wire.head import HeaderView, find_field, target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +58,10 @@ class ConnectionFacts:
     def headers(self) -> Mapping[str, str]:
         """The request's headers, parsed at each call."""
         return HeaderView(self.upgrade.head)
+
+    def find_header(self, name: bytes) -> str | None:
+        """One header of the request by its lower-case name."""
+        return find_field(self.upgrade.head, name)
 
     @property
     def user(self) -> str | None:

@@ -6,7 +6,8 @@ Whatever else is sent meanwhile waits in the outbox, so that the fragments stay 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from wsrouter.api.causes import Cause
@@ -31,50 +32,62 @@ class FragmentSender:
         """Sends the items as they come; nothing for none.
 
         Raises:
-            TypeError: for items of mixed or other types; the connection is closed then, as half a message is out.
+            TypeError: for items of mixed or other types. The connection is closed with 1011 then, as after any other error
+                of the iterable: half a message is out.
             ConnectionClosed: when the connection is closed.
         """
-        parts = _iterate(items)
-        try:
-            first = await anext(parts)
-        except StopAsyncIteration:
-            return
-        is_text = isinstance(first, str)
-        _check(first, is_text, "iterable must contain bytes or str")
-        await self._websocket._check_open()
-        websocket = self._websocket
+        async with aclosing(_iterate(items)) as parts:
+            try:
+                first = await anext(parts)
+            except StopAsyncIteration:
+                return
+            await self._websocket.check_open()
+            try:
+                await self._send_from(first, parts, "iterable" if isinstance(items, Iterable) else "async iterable")
+            except Exception:
+                await self._websocket.wait_closed()
+                raise
+
+    async def _send_from(self, first: DataLike, rest: AsyncIterator[DataLike], what: str) -> None:
+        websocket, connection = self._websocket, self._connection
+        await websocket.wait_for_turn()
         websocket.send_in_progress = asyncio.get_running_loop().create_future()
-        self._connection.begin_fragments()
+        connection.begin_fragments()
         try:
-            await self._put(TEXT if (is_text if self._text is None else self._text) else BINARY, first)
-            async for part in parts:
-                _check(part, is_text, "iterable must contain uniform types")
-                await self._put(CONTINUATION, part)
-            await self._put(CONTINUATION | LAST, b"")
+            await self._put_all(first, rest, what)
         except BaseException:
-            self._connection.end(Cause.HANDLER_ERROR, 1011, "error in fragmented message")
+            connection.fail(Cause.HANDLER_ERROR, "error in fragmented message")
             raise
         finally:
-            self._connection.end_fragments()
+            connection.end_fragments()
             websocket.send_in_progress.set_result(None)
             websocket.send_in_progress = None
 
+    async def _put_all(self, first: DataLike, rest: AsyncIterator[DataLike], what: str) -> None:
+        is_str = isinstance(first, str)
+        _check(first, is_str=is_str, message=f"{what} must contain bytes or str")
+        await self._put(TEXT if (is_str if self._text is None else self._text) else BINARY, first)
+        async for part in rest:
+            _check(part, is_str=is_str, message=f"{what} must contain uniform types")
+            await self._put(CONTINUATION, part)
+        await self._put(CONTINUATION | LAST, b"")
+
     async def _put(self, first_byte: int, part: DataLike) -> None:
-        await self._websocket._check_open()
+        await self._websocket.check_open()
         payload = part.encode() if isinstance(part, str) else bytes(part)
-        self._connection.send_fragment(frame(first_byte, payload), is_last=bool(first_byte & LAST))
-        await self._websocket._drain()
+        self._connection.send_awaited(frame(first_byte, payload), is_last=bool(first_byte & LAST))
+        await self._websocket.drain()
 
 
-def _check(part: object, is_text: bool, message: str) -> None:
-    if not isinstance(part, str if is_text else bytes | bytearray | memoryview):
+def _check(part: object, *, is_str: bool, message: str) -> None:
+    if not isinstance(part, str if is_str else bytes | bytearray | memoryview):
         raise TypeError(message)
 
 
-async def _iterate(items: Iterable[DataLike] | AsyncIterable[DataLike]) -> AsyncIterator[DataLike]:
-    if isinstance(items, AsyncIterable):
-        async for item in items:
+async def _iterate(items: Iterable[DataLike] | AsyncIterable[DataLike]) -> AsyncGenerator[DataLike, None]:
+    if isinstance(items, Iterable):
+        for item in items:
             yield item
     else:
-        for item in items:
+        async for item in items:
             yield item

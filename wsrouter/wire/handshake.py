@@ -19,7 +19,7 @@ from wsrouter.access.addresses import address_group
 from wsrouter.api.causes import Reason
 from wsrouter.api.ports import Attempt, Failure, Refusal
 from wsrouter.wire.connection import Connection
-from wsrouter.wire.head import MAX_HEAD_BYTES, HeaderView, head_end
+from wsrouter.wire.head import MAX_HEAD_BYTES, HeaderView, OrdinaryRequest, head_end, ordinary_response, parse_ordinary, to_request
 from wsrouter.wire.upgrade import Deflate, Upgrade
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from websockets.typing import Subprotocol
 
-    from wsrouter.wire.admission import Admitted, Gate
+    from wsrouter.wire.admission import Admitted
     from wsrouter.wire.hub import Hub
 
 # After a refusal: how long the client may take to read it and hang up.
@@ -111,55 +111,56 @@ class Handshake(asyncio.Protocol):
             self._refuse(Refusal(Reason.ERROR))
 
     def _answer(self, head: bytes, rest: bytes) -> None:
-        protocol = HandshakeProtocol()
-        protocol.receive_data(head)
-        events = protocol.events_received()
-        if not events:
-            self._refuse(_parse_failure(protocol))
-            return
-        request = events[0]
-        assert isinstance(request, Request)
+        """The checks in the order of `Reason`; ordinary heads are read here, all others by `ServerProtocol`."""
+        request: Request | OrdinaryRequest | None = parse_ordinary(head)
+        protocol: HandshakeProtocol | None = None
+        if request is None:
+            protocol, request = _parse(head)
+            if request is None:
+                self._refuse(_parse_failure(protocol))
+                return
         decision = self._hub.admission.decide(request, self._peer_ip)
-        if isinstance(decision, Refusal):
-            self._refuse(decision)
+        refusal = decision if isinstance(decision, Refusal) else self._room_for(decision)
+        if refusal is not None or isinstance(decision, Refusal):
+            self._refuse(refusal or Refusal(Reason.ERROR))
             return
-        refusal = self._room_for(decision)
-        if refusal is not None:
-            self._refuse(refusal)
+        if isinstance(request, OrdinaryRequest) and not (decision.gate.endpoint.settings.compression and "sec-websocket-extensions" in request.headers):
+            self._upgrade(decision, head, rest, ordinary_response(request))
             return
-        self._agree(protocol, request, decision.gate)
-        response = protocol.accept(request)
+        self._negotiate(protocol, decision, head, rest)
+
+    def _negotiate(self, protocol: HandshakeProtocol | None, admitted: Admitted, head: bytes, rest: bytes) -> None:
+        """Has `ServerProtocol` agree on subprotocol and compression: only now is the route known that says which."""
+        if protocol is None:
+            protocol = _parse(head)[0]
+        settings = admitted.gate.endpoint.settings
+        protocol.available_extensions = [_DEFLATE] if settings.compression else None
+        protocol.available_subprotocols = settings.subprotocols  # type: ignore[assignment]  # Subprotocol is a str
+        response = protocol.accept(to_request(head))
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             self._refuse(Refusal(Reason.MALFORMED, str(protocol.handshake_exc)))
             return
         protocol.send_response(response)
-        self._upgrade(protocol, decision, head, rest)
-
-    def _room_for(self, admitted: Admitted) -> Refusal | None:
-        hub = self._hub
-        if hub.draining:
-            return Refusal(Reason.DRAINING)
-        most = hub.limits.connections_per_address
-        if most and hub.by_address.get(address_group(admitted.client), 0) >= most:
-            return Refusal(Reason.TOO_MANY, fix=f"server.limits.connections_per_address is {most}")
-        if hub.limits.connections != "auto" and len(hub.connections) >= hub.limits.connections:
-            return Refusal(Reason.FULL, fix=f"server.limits.connections is {hub.limits.connections}")
-        return None
-
-    def _agree(self, protocol: HandshakeProtocol, request: Request, gate: Gate) -> None:
-        """Tells the protocol what the route agrees to: only now is the route known."""
-        settings = gate.endpoint.settings
-        protocol.available_extensions = [_DEFLATE] if settings.compression else None
-        protocol.available_subprotocols = settings.subprotocols  # type: ignore[assignment]  # Subprotocol is a str
-
-    def _upgrade(self, protocol: HandshakeProtocol, admitted: Admitted, head: bytes, rest: bytes) -> None:
-        """Writes the 101 and hands the socket over; this object is done."""
-        response = b"".join(protocol.data_to_send())
         deflate = None
         if protocol.extensions:
             extension = protocol.extensions[0]
             assert isinstance(extension, PerMessageDeflate)
             deflate = Deflate(extension.remote_max_window_bits, extension.local_max_window_bits)
+        self._upgrade(admitted, head, rest, b"".join(protocol.data_to_send()), protocol.subprotocol, deflate)
+
+    def _room_for(self, admitted: Admitted) -> Refusal | None:
+        hub = self._hub
+        most = hub.limits.connections_per_address
+        if most and hub.by_address.get(address_group(admitted.client), 0) >= most:
+            return Refusal(Reason.TOO_MANY, fix=f"server.limits.connections_per_address is {most}")
+        if hub.limits.connections != "auto" and len(hub.connections) >= hub.limits.connections:
+            return Refusal(Reason.FULL, fix=f"server.limits.connections is {hub.limits.connections}")
+        return Refusal(Reason.DRAINING) if hub.draining else None
+
+    def _upgrade(
+        self, admitted: Admitted, head: bytes, rest: bytes, response: bytes, subprotocol: str | None = None, deflate: Deflate | None = None
+    ) -> None:
+        """Writes the 101 and hands the socket over; this object is done."""
         self._is_answered = True
         self._hub.timers.discard(self)
         upgrade = Upgrade(
@@ -169,7 +170,7 @@ class Handshake(asyncio.Protocol):
             params=admitted.params,
             peer=self._peer,
             client=admitted.client,
-            subprotocol=protocol.subprotocol,
+            subprotocol=subprotocol,
             deflate=deflate,
             response=response,
         )
@@ -187,10 +188,13 @@ class Handshake(asyncio.Protocol):
         transport = self._transport
         transport.write(_refusal_bytes(refusal))
         self._hub.timers.set(self, self._hub.loop.time() + LINGER_S)
-        if transport.can_write_eof():
-            transport.write_eof()
-        else:
+        if not transport.can_write_eof():
             transport.close()
+            return
+        try:
+            transport.write_eof()
+        except (OSError, RuntimeError):  # uvloop raises RuntimeError on a socket that is gone
+            transport.abort()
 
     def _record(self, refusal: Refusal) -> None:
         path, headers = _seen(bytes(self._buffer))
@@ -222,6 +226,15 @@ def format_peer(name: object) -> str:
         host, port = str(name[0]), name[1]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return "unix"
+
+
+def _parse(head: bytes) -> tuple[HandshakeProtocol, Request | None]:
+    """The library's protocol fed with a head alone, and the request that it read; None where it could not."""
+    protocol = HandshakeProtocol()
+    protocol.receive_data(head)
+    events = protocol.events_received()
+    request = events[0] if events else None
+    return protocol, request if isinstance(request, Request) else None
 
 
 def _parse_failure(protocol: ServerProtocol) -> Refusal:

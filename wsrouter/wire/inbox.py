@@ -8,13 +8,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
-from websockets.exceptions import ConcurrencyError
+from websockets.exceptions import ConcurrencyError, TooManyFragments
 
 from wsrouter.api.messages import Message
 
 # The library's max_queue: reading pauses above 16 waiting frames and goes on at 4.
 HIGH = 16
 LOW = 4
+# The library's own limit (its MAX_FRAGMENTS), for messages that `recv` puts together.
+MAX_FRAGMENTS = 4096
 
 _Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -59,23 +61,25 @@ class Inbox:
         Raises:
             EOFError: when the connection is closed and nothing waits.
             UnicodeDecodeError: if fragments of text do not make UTF-8.
+            TooManyFragments: if it comes in more than MAX_FRAGMENTS fragments.
             ConcurrencyError: if it is being read already.
         """
         self._begin("recv")
         taken: list[Part] = []
         try:
             taken.append(await self._next())
-            while not taken[-1].final:
+            while not taken[-1].final and len(taken) < MAX_FRAGMENTS:
                 taken.append(await self._next())
         except BaseException:
             self._parts.extendleft(reversed(taken))
             raise
         finally:
             self._is_read = False
-        if len(taken) == 1:
-            return _decoded(taken[0].data, taken[0].text if decode is None else decode)
-        whole = b"".join(_encoded(part.data) for part in taken)
-        return _decoded(whole, taken[0].text if decode is None else decode)
+        if not taken[-1].final:
+            raise TooManyFragments(MAX_FRAGMENTS)
+        first = taken[0]
+        data = first.data if first.final else b"".join([_encoded(part.data) for part in taken])
+        return _decoded(data, first.text if decode is None else decode)
 
     async def stream(self, decode: bool | None) -> AsyncIterator[Message]:
         """The parts of the next message as they come. An unfinished one leaves the inbox unreadable, as in the library."""

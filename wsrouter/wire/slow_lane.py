@@ -25,7 +25,7 @@ _FAILURES = {1002: Cause.PROTOCOL_ERROR, 1007: Cause.INVALID_TEXT, 1009: Cause.T
 class SlowLane:
     """A `ServerProtocol` in the middle of a connection, with the fragments of the message that it is in."""
 
-    __slots__ = ("_limit", "_parts", "_size", "_text", "protocol")
+    __slots__ = ("_limit", "_parts", "_text", "protocol")
 
     def __init__(self, limit_bytes: int, deflate: Deflate | None) -> None:
         """`limit_bytes` bounds a message, inflated and assembled."""
@@ -34,13 +34,12 @@ class SlowLane:
             self.protocol.extensions = [PerMessageDeflate(True, True, deflate.client_bits, deflate.server_bits, {"memLevel": 5})]
         self._limit = limit_bytes
         self._parts: list[bytes] = []
-        self._size = 0
         self._text = False
 
     @property
     def room_bytes(self) -> int:
-        """How long the next frame may be: the limit less the fragments so far."""
-        return self._limit - self._size
+        """How long the next frame may be: the limit less the fragments so far, which the protocol counts."""
+        return self._limit - (self.protocol.current_size or 0)
 
     @property
     def is_idle(self) -> bool:
@@ -68,15 +67,13 @@ class SlowLane:
             self._parts = []
         elif len(self._parts) >= MAX_FRAGMENTS:
             self.protocol.fail(1009, "too many fragments")
-            self._forget()
+            self._parts = []
             return None
-        payload = bytes(data.data)
-        self._parts.append(payload)
-        self._size += len(payload)
+        self._parts.append(bytes(data.data))
         if not data.fin:
             return None
         whole = b"".join(self._parts)
-        self._forget()
+        self._parts = []
         return self.decode(whole) if self._text else whole
 
     def begin(self, data: Frame) -> tuple[bool, bool]:
@@ -84,10 +81,7 @@ class SlowLane:
         first = data.opcode is not Opcode.CONT
         if first:
             self._text = data.opcode is Opcode.TEXT
-        self._size += len(data.data)
         self._parts = [] if data.fin else [b""]
-        if data.fin:
-            self._size = 0
         return self._text, first
 
     def decode(self, payload: bytes) -> str | None:
@@ -106,7 +100,3 @@ class SlowLane:
         if sent is not None:
             return Ending(_FAILURES.get(int(sent.code), Cause.PROTOCOL_ERROR), int(sent.code), sent.reason, "server")
         return Ending(Cause.CLIENT_ABORT, 1006, "", "client")
-
-    def _forget(self) -> None:
-        self._parts = []
-        self._size = 0

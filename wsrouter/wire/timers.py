@@ -88,6 +88,7 @@ class Timers:
                 item.slot = 0
                 moment = item.on_time(now)
                 if moment is not None:
-                    self.sooner(item, moment)
+                    # Never within this run: an item whose moment stays past, such as a peer being aborted, must not hold up the loop.
+                    self.sooner(item, max(moment, now + 0.5 / SLOTS_PER_S))
         if self._order:
             self._arm()
