@@ -35,6 +35,9 @@ class Client(MemoryConnection):
     messages_in, messages_out, bytes_in, bytes_out = 3, 4, 100, 2000
     opened_monotonic = 0.0
 
+    def find_header(self, name):
+        return self.headers.get(name.decode())
+
 
 def make_client(**facts):
     return Client("/rooms/lobby", route="/rooms/{room}", query={"token": CANARY}, **{"headers": {"User-Agent": "curl/8"}, **facts})

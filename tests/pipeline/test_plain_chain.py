@@ -30,7 +30,7 @@ class Add(Handler):
             self.notes.append(f"{self.letter} {text}")
 
 
-class Reply_(Handler):
+class Returns(Handler):
     """Returns what it was told to, or raises it."""
 
     reply: Any = None
@@ -92,7 +92,7 @@ def test_a_handler_without_on_message_passes_through():
 
 @pytest.mark.parametrize("after", [[], [Add(letter="a")]], ids=["single", "chain"])
 def test_none_ends_it(after):
-    chain = Chain(Reply_(reply=None), *after)
+    chain = Chain(Returns(reply=None), *after)
     client = chain.open()
     chain.read(client, "1")
     assert [] == client.sent
@@ -101,7 +101,7 @@ def test_none_ends_it(after):
 
 @pytest.mark.parametrize("letters", ["", "x"], ids=["single", "chain"])
 def test_a_list_is_that_many_messages(letters):
-    chain = Chain(Reply_(reply=["a", "b", "c"]), *(Add(letter=letter) for letter in letters))
+    chain = Chain(Returns(reply=["a", "b", "c"]), *(Add(letter=letter) for letter in letters))
     client = chain.open()
     chain.read(client, "1")
     assert [f"{each}{letters}" for each in "abc"] == client.sent
@@ -109,7 +109,7 @@ def test_a_list_is_that_many_messages(letters):
 
 def test_an_empty_list_is_none_and_an_empty_text_is_a_message():
     for reply, sent in (([], []), ("", [""])):
-        chain = Chain(Reply_(reply=reply))
+        chain = Chain(Returns(reply=reply))
         client = chain.open()
         chain.read(client, "1")
         assert sent == client.sent
@@ -117,11 +117,11 @@ def test_an_empty_list_is_none_and_an_empty_text_is_a_message():
 
 def test_a_dict_is_json_between_steps_and_to_the_client():
     seen: list[Any] = []
-    for handlers in ([Reply_(reply={"a": [1]}), Seen(seen=seen)], [Reply_(reply=[{"a": [1]}, (1, 2)]), Seen(seen=seen)]):
+    for handlers in ([Returns(reply={"a": [1]}), Seen(seen=seen)], [Returns(reply=[{"a": [1]}, (1, 2)]), Seen(seen=seen)]):
         chain = Chain(*handlers)
         chain.read(chain.open(), "1")
     assert ['{"a":[1]}', '{"a":[1]}', "[1,2]"] == seen
-    chain = Chain(Reply_(reply=[{"a": 1}, [2]]))
+    chain = Chain(Returns(reply=[{"a": 1}, [2]]))
     client = chain.open()
     chain.read(client, "1")
     assert [{"a": 1}, [2]] == [json.loads(text) for text in client.sent]
@@ -129,7 +129,7 @@ def test_a_dict_is_json_between_steps_and_to_the_client():
 
 def test_byte_likes_are_binary_between_steps():
     seen: list[Any] = []
-    chain = Chain(Reply_(reply=bytearray(b"ab")), Seen(seen=seen))
+    chain = Chain(Returns(reply=bytearray(b"ab")), Seen(seen=seen))
     chain.read(chain.open(), "1")
     assert [b"ab"] == seen
 
@@ -137,7 +137,6 @@ def test_byte_likes_are_binary_between_steps():
 def test_opening_is_first_to_last_and_closing_last_to_first():
     notes: list[str] = []
     chain = Chain(Add(letter="a", notes=notes), Seen(seen=[]), Add(letter="b", notes=notes))
-    # Options are copied by the handler only where they are defaults: `notes` is this list.
     client = chain.open()
     chain.lose(client)
     assert ["a open", "b open", "b close client_close", "a close client_close"] == notes
@@ -166,7 +165,7 @@ def test_a_failing_on_message_is_told_once_and_costs_its_own_connection():
 
 
 def test_a_later_step_that_fails_on_one_of_many_messages_is_told_once():
-    chain = Chain(Reply_(reply=["a", "b"]), Fails(hook="on_message"))
+    chain = Chain(Returns(reply=["a", "b"]), Fails(hook="on_message"))
     client = chain.open()
     chain.read(client, "1", "2")
     assert [("Fails", "on_message", LookupError)] == chain.failures
@@ -185,27 +184,27 @@ def test_a_failing_on_close_is_told_and_the_others_are_closed():
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()], ids=lambda error: type(error).__name__)
 def test_what_is_no_ordinary_exception_is_fenced_too(error):
     for more in ([], [Add(letter="a")]):
-        chain = Chain(Reply_(reply=error), *more)
+        chain = Chain(Returns(reply=error), *more)
         client = chain.open()
         chain.read(client, "1")
-        assert [("Reply_", "on_message", type(error))] == chain.failures
+        assert [("Returns", "on_message", type(error))] == chain.failures
         assert (1011, "") == client.closed
 
 
 def test_sys_exit_costs_its_own_connection():
-    chain = Chain(Reply_(reply="exit"))
+    chain = Chain(Returns(reply="exit"))
     client = chain.open()
     chain.read(client, "1")
-    assert [("Reply_", "on_message", SystemExit)] == chain.failures
+    assert [("Returns", "on_message", SystemExit)] == chain.failures
     assert (1011, "") == client.closed
 
 
 @pytest.mark.parametrize("more", [[], [Add(letter="a")]], ids=["single", "chain"])
 def test_what_cannot_be_sent_is_the_failure_of_the_step_that_returned_it(more):
-    chain = Chain(*more, Reply_(reply={1, 2}))
+    chain = Chain(*more, Returns(reply={1, 2}))
     client = chain.open()
     chain.read(client, "1")
-    assert [("Reply_", "on_message", TypeError)] == chain.failures
+    assert [("Returns", "on_message", TypeError)] == chain.failures
 
 
 def test_text_that_no_websocket_can_carry_is_the_failure_of_the_last_step():
@@ -213,11 +212,11 @@ def test_text_that_no_websocket_can_carry_is_the_failure_of_the_last_step():
         def send(self, message: Any) -> None:
             message.encode()
 
-    for handlers in ([Reply_(reply="\ud800")], [Reply_(reply="x"), Reply_(reply="\ud800")]):
+    for handlers in ([Returns(reply="\ud800")], [Returns(reply="x"), Returns(reply="\ud800")]):
         chain = Chain(*handlers)
         client = chain.open(Strict())
         chain.read(client, "1")
-        assert [("Reply_", "on_message", UnicodeEncodeError)] == chain.failures
+        assert [("Returns", "on_message", UnicodeEncodeError)] == chain.failures
         assert Cause.HANDLER_ERROR is client.ending.cause
 
 

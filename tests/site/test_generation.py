@@ -74,7 +74,7 @@ async def test_steps_start_first_to_last_and_stop_last_to_first(tmp_path: Path) 
 async def test_where_one_refuses_to_start_those_before_it_are_stopped(tmp_path: Path) -> None:
     made, events = make(tmp_path, "  /a: {noted: {name: one}}\n  /b: {noted: {name: two, refuses: true}}\n  /c: {noted: {name: three}}\n", Notes())
 
-    with pytest.raises(StartError, match=r"site\.yaml:3:9: noted refused to start: not today$"):
+    with pytest.raises(StartError, match=r"site\.yaml:3:8: noted refused to start: not today$"):
         await made.start()
 
     # The one that refused is stopped, too: it may have opened something before.

@@ -1,49 +1,84 @@
-"""A client that does what no library would: its socket is the test's, from the first byte on."""
+"""A client that speaks bytes: for what no WebSocket library would send."""
 
 from __future__ import annotations
 
 import socket
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-REQUEST = (
-    "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
-)
+from support.wire import PING, PONG, frame, masked
 
-
-def open_socket(url: str) -> socket.socket:
-    """A TCP connection to where a ws:// address points."""
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    return socket.create_connection((parts.hostname, parts.port), timeout=10)
+WITHIN_S = 5.0
+LINES = ("Host: a", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
 
 
-def upgrade(url: str, more: str = "", *, receive_buffer_bytes: int | None = None) -> socket.socket:
-    """An open WebSocket, its 101 read; `more` are whole header lines. A small receive buffer makes a client that is soon behind."""
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    one = socket.socket(socket.AF_INET6 if ":" in parts.hostname else socket.AF_INET)
-    one.settimeout(10)
-    if receive_buffer_bytes is not None:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
-    one.connect((parts.hostname, parts.port))
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
-    one.sendall(REQUEST.format(path=path, host=parts.netloc, more=more).encode())
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        byte = one.recv(1)
-        assert byte, f"no 101 but {head!r}"
-        head += byte
-    assert head.startswith(b"HTTP/1.1 101 "), head
-    return one
+def request_head(path: str, *more: str) -> bytes:
+    """A request that is let in."""
+    return "\r\n".join([f"GET {path} HTTP/1.1", *LINES, *more, "", ""]).encode("latin-1")
 
 
-def read_to_end(one: socket.socket) -> bytes:
-    """All that comes until the server ends the stream; a reset ends it, too."""
-    data = b""
-    try:
-        while chunk := one.recv(65536):
-            data += chunk
-    except ConnectionResetError:
-        pass
-    return data
+class RawClient:
+    """A TCP connection to the daemon. All reading has a deadline."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        host, port = sock.getsockname()[:2]
+        self.address = f"{host}:{port}"
+        """As the daemon's records show it as `peer`."""
+
+    def send(self, data: bytes) -> None:
+        """Sends; a server that has hung up meanwhile is seen when reading."""
+        try:
+            self.sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def read_exactly(self, size: int) -> bytes:
+        """That many bytes; fails when the server hangs up before."""
+        data = b""
+        while len(data) < size:
+            piece = self.sock.recv(size - len(data))
+            assert piece, f"the server hung up after {data!r}"
+            data += piece
+        return data
+
+    def read_head(self) -> bytes:
+        """The head of a response."""
+        data = b""
+        while not data.endswith(b"\r\n\r\n"):
+            data += self.read_exactly(1)
+        return data
+
+    def read_to_end(self) -> bytes:
+        """Everything until the server ends the stream."""
+        data = b""
+        try:
+            while piece := self.sock.recv(65536):
+                data += piece
+        except ConnectionResetError:
+            pass
+        return data
+
+    def upgrade(self, path: str, *more: str) -> bytes:
+        """Becomes a WebSocket; the head of the 101."""
+        self.send(request_head(path, *more))
+        head = self.read_head()
+        assert head.startswith(b"HTTP/1.1 101 "), head
+        return head
+
+    def assert_nothing_more(self) -> None:
+        """Nothing was sent that was not read: the answer to a ping comes next."""
+        self.send(masked(PING, b"nothing more?"))
+        answer = frame(PONG, b"nothing more?")
+        assert answer == self.read_exactly(len(answer))
+
+
+@contextmanager
+def raw_client(port: int, receive_buffer: int | None = None) -> Iterator[RawClient]:
+    """A connected client; `receive_buffer` makes the kernel keep little for it, as for a client that does not read."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        if receive_buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(WITHIN_S)
+        sock.connect(("127.0.0.1", port))
+        yield RawClient(sock)

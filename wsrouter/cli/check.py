@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 NAME = "check"
 HELP = "check a site: all problems at once, with file, line and column"
-EPILOG = "exit codes: 0 where nothing is wrong (there may be warnings), 1 where something is, 2 wrong usage"
+EPILOG = """\
+exit codes:
+  0 nothing is wrong (there may be warnings), 1 something is, 2 wrong usage
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -28,11 +28,12 @@ HELP = "talk to a WebSocket server: lines of stdin go out, messages come in"
 
 EPILOG = """\
 examples:
-  wsrouter connect localhost:8765/echo -x hello     sends one message and shows what comes for two seconds
-  wsrouter connect :8765/room/lobby                 sends each line that you type; Ctrl-D ends it
+  wsrouter connect :8765/echo -x hello          sends it, and shows what comes for two seconds
+  wsrouter connect :8765/room/lobby             sends each line that you type; Ctrl-D ends it
   wsrouter connect -o null -s chat.v1 wss://example.com/room/lobby
 
-exit codes: 0 closed with a close frame, 1 refused, failed or lost
+exit codes:
+  0 closed with a close frame, 1 refused, failed or lost
 """
 
 WAIT_S = 2.0  # wscat's default, too

@@ -24,7 +24,8 @@ examples:
   wsrouter explain /room/lobby
   wsrouter explain 'wss://example.com/echo?x=1' -c site.yaml
 
-exit codes: 0 where a route serves the path, 1 where none does
+exit codes:
+  0 a route serves the path, 1 none does
 """
 
 MOST_OTHERS: Final = 20

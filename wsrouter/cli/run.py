@@ -22,15 +22,16 @@ NAME = "run"
 HELP = "serve a site, a plugin file, or a folder of plugins"
 EPILOG = """\
 examples:
-  wsrouter run site.yaml                           so does wsrouter --config site.yaml
-  wsrouter run hello.py                            no YAML: the plugin is served at /hello and at /
-  wsrouter run plugins/ --listen :9000             each plugin of the folder at the path of its name
-  wsrouter run site.yaml --dev                     a page opened from a file may connect; ends at once with Ctrl-C
+  wsrouter run site.yaml                   so does wsrouter --config site.yaml
+  wsrouter run hello.py                    no YAML: the plugin is served at /hello and at /
+  wsrouter run plugins/ --listen :9000     each plugin of the folder at the path of its name
+  wsrouter run site.yaml --dev             a page opened from a file may connect
 
 signals:
   SIGTERM or SIGINT (Ctrl-C) stops gently, as server.shutdown says; a second one ends at once
 
-exit codes: 0 stopped as told, 1 it could not start, 2 wrong usage, 78 the site has problems
+exit codes:
+  0 stopped as told, 1 it could not start, 2 wrong usage, 78 the site has problems
 """
 
 BAD_SITE: Final = 78

@@ -5,13 +5,12 @@ one write a turn; exactly one `opened` and one `closed` to the observer, the lat
 Loses: what the client had not taken when it was closed.
 
 The fast lane (`frames.cut`) turns a read into a list of messages. Whatever else comes goes through the slow lane: a
-`ServerProtocol`, made when it is needed (4.4 us) and dropped when nothing of it is pending (2.8 KiB).
+`ServerProtocol`, made when it is needed (4.4 us) and dropped when nothing of it is pending (2.8 KiB). Sending is in `writer`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 from websockets.frames import Close, Frame, Opcode
@@ -19,85 +18,51 @@ from websockets.frames import Close, Frame, Opcode
 from wsrouter.access.rates import make_meter
 from wsrouter.api.causes import Cause
 from wsrouter.api.errors import HandlerError
-from wsrouter.api.messages import Message, Sendable, to_message
+from wsrouter.api.messages import Message
 from wsrouter.api.ports import Ending
-from wsrouter.wire.facts import ConnectionFacts
-from wsrouter.wire.frames import BAD, DONE, MORE, NOT_TEXT, TEXT_HEADERS, cut, encode, frame, measure
-from wsrouter.wire.facts import ConnectionFacts
-from wsrouter.wire.outbox import Outbox
+from wsrouter.wire.frames import BAD, DONE, MORE, NOT_TEXT, cut, measure
 from wsrouter.wire.slow_lane import SlowLane
 from wsrouter.wire.watch import Watch
+from wsrouter.wire.writer import WRITE_HIGH_BYTES, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsrouter.api.topics import TopicSettings
-    from wsrouter.topics.topic import Topic
     from wsrouter.wire.hub import Hub
     from wsrouter.wire.upgrade import Upgrade
 
 # Precedents: websockets 10 s, ws 30 s. A client that does not answer a close within this is cut off.
 CLOSE_TIMEOUT_S = 5.0
-# As `websockets` under asyncio: above this `await send()` waits, and a connection's own replies pause its reading.
-WRITE_HIGH_BYTES = 64 * 1024
-
-HOLD_REPLIES, HOLD_INBOX = 1, 2
-"""Why reading pauses: the client does not take its replies; its handler is behind."""
 
 
-class Connection(ConnectionFacts, asyncio.Protocol):
+class Connection(Writer, asyncio.Protocol):
     """One client's WebSocket. Implements `api.Connection`, `api.ClientConnection` and `api.Recorded`."""
 
     __slots__ = (
-        "_corked",
         "_ending",
-        "_fd",
-        "_holds",
-        "_hub",
         "_limit",
         "_meter",
-        "_out",
-        "_outbox",
-        "_shut",
         "_slow",
         "_tail",
-        "_topics",
         "_wanted",
         "bytes_in",
-        "bytes_out",
-        "closing",
         "messages_in",
-        "messages_out",
         "on_pong",
-        "slot",
-        "transport",
-        "variant",
         "watch",
     )
 
     def __init__(self, hub: Hub, transport: asyncio.Transport, upgrade: Upgrade) -> None:
         """The 101 is written already; `open` begins its life."""
-        super().__init__(upgrade, hub.clock)
-        self.transport = transport
-        self.variant = upgrade.deflate.server_bits if upgrade.deflate is not None else 0
-        self.closing = False
-        self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
-        self.slot = 0
+        super().__init__(hub, transport, upgrade)
+        self.messages_in = self.bytes_in = 0
         self.watch = Watch(self.endpoint.settings, hub.loop.time())
         self.on_pong: Callable[[bytes], None] | None = None
-        self._hub = hub
-        self._fd = descriptor(transport)
         self._limit = self.endpoint.settings.limits.message_size
         self._meter = make_meter(self.endpoint.settings.limits.message_rate, self.endpoint.settings.limits.byte_rate, hub.loop.time())
         self._tail: bytearray | None = None
         self._wanted = 0
         self._slow: SlowLane | None = None
-        self._out: list[bytes] = []
-        self._outbox: Outbox | None = None
-        self._corked = False
-        self._shut = False
-        self._holds = 0
-        self._topics: dict[str, Topic] | None = None
         self._ending: Ending | None = None
 
     def open(self) -> None:
@@ -110,22 +75,6 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         self.endpoint.on_open(self)
 
     # What handlers do with it (api.Connection).
-
-    def send(self, message: Sendable) -> None:
-        """Sends a message at the end of this read or turn. See `api.Connection.send`."""
-        if self.closing:
-            return
-        if self._topics is not None:
-            self._flush_topics()
-        out = self._out
-        if type(message) is str and not self.variant:  # `encode` in line: saves 60 ns a message
-            payload = message.encode()
-            length = len(payload)
-            out.append(TEXT_HEADERS[length] + payload if length < 126 else frame(0x81, payload))
-        else:
-            out.append(encode(to_message(message), self.variant))
-        if not self._corked and len(out) == 1:
-            self._hub.flush_soon(self)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begins the closing handshake. See `api.Connection.close`.
@@ -269,175 +218,6 @@ class Connection(ConnectionFacts, asyncio.Protocol):
         if lane.is_idle:
             self._slow = None
 
-    # Writing.
-
-    def flush(self) -> None:
-        """Writes what was sent in this read or turn."""
-        out = self._out
-        count = len(out)
-        if not count:
-            return
-        data = out[0] if count == 1 else b"".join(out)
-        out.clear()
-        self.messages_out += count
-        self.bytes_out += len(data)
-        if self._outbox is None:
-            self.transport.write(data)
-        else:
-            self._queue(data)
-
-    def deliver(self, payload: bytes, messages: int) -> None:
-        """Takes a batch of a topic (api.Subscriber); behind what was sent before."""
-        if self.closing:
-            return
-        if self._out:
-            self.flush()
-        self.messages_out += messages
-        self.bytes_out += len(payload)
-        if self._outbox is not None:
-            self._queue(payload)
-            return
-        transport = self.transport
-        if self._fd < 0 or transport.get_write_buffer_size() or transport.is_closing():
-            transport.write(payload)
-            return
-        # Straight to the descriptor while nothing waits before it. A transport that is closing may have given the number back.
-        try:
-            sent = os.write(self._fd, payload)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            transport.abort()
-            return
-        if sent < len(payload):
-            transport.write(payload[sent:])
-
-    def send_control(self, data: bytes) -> None:
-        """Sends control frames, behind what was sent before."""
-        if self._out:
-            self.flush()
-        if not data:
-            return
-        self.bytes_out += len(data)
-        self._put(data)
-
-    def _put(self, data: bytes) -> None:
-        """Behind what waits, but also between the fragments of a message: control frames and the fragments themselves."""
-        outbox = self._outbox
-        if outbox is None or not (outbox.is_paused or outbox.frames):
-            self.transport.write(data)
-        else:
-            outbox.append(data)
-            if self._corked and not self.closing:  # pongs for a client that does not read
-                self._hold(HOLD_REPLIES)
-
-    def _queue(self, data: bytes) -> None:
-        """Behind: into the outbox, if the route's policy has room for it. One message always fits an empty one."""
-        outbox = self._outbox
-        assert outbox is not None
-        waiting = outbox.size_bytes + self.transport.get_write_buffer_size()
-        if not self.closing and (outbox.frames or outbox.held) and waiting + len(data) > self.endpoint.settings.outbox.size:
-            self.end(Cause.SLOW_CONSUMER, reason="outbox full")
-            return
-        if outbox.held is not None:
-            outbox.hold(data)
-        else:
-            outbox.append(data)
-        if self._corked:
-            self._hold(HOLD_REPLIES)
-
-    def pause_writing(self) -> None:
-        """The transport has enough: what comes now waits in the outbox."""
-        outbox, now = self._outbox, self._hub.loop.time()
-        if outbox is None:
-            outbox = self._outbox = Outbox(now)
-        outbox.is_paused = True
-        outbox.progress_at = now
-        self._hub.timers.sooner(self, now + self.endpoint.settings.outbox.stalled / 4)
-        if self._corked:
-            self._hold(HOLD_REPLIES)
-
-    def resume_writing(self) -> None:
-        """The transport has room: the outbox goes out, until the transport has enough again."""
-        outbox = self._outbox
-        if outbox is None:
-            return
-        outbox.is_paused = False
-        while outbox.frames and not outbox.is_paused:
-            self.transport.write(outbox.popleft())
-        if outbox.is_paused:
-            return
-        outbox.wake()
-        if outbox.held is None:
-            self._outbox = None
-            self._release(HOLD_REPLIES)
-            if self._shut:
-                self.transport.close()
-
-    def begin_fragments(self) -> None:
-        """A message begins to be sent in fragments: whole messages wait until its last one."""
-        self._flush_topics()
-        self.flush()
-        if self._outbox is None:
-            self._outbox = Outbox(self._hub.loop.time())
-        self._outbox.held = []
-
-    def send_awaited(self, data: bytes, *, is_last: bool = True) -> None:
-        """Sends a whole message or one fragment, whose sender then waits for `drained`: so `on_full` does not apply."""
-        self._flush_topics()
-        self.flush()
-        if self.closing:  # the flush filled the outbox
-            return
-        self.messages_out += is_last
-        self.bytes_out += len(data)
-        self._put(data)
-
-    def end_fragments(self) -> None:
-        """The last fragment is out, or never will be."""
-        outbox = self._outbox
-        if outbox is not None and outbox.held is not None:
-            if self.closing:
-                outbox.held.clear()  # no data may follow the close frame
-            outbox.release_held()
-            if not outbox.is_paused:
-                self.resume_writing()
-
-    async def drained(self) -> None:
-        """Waits until the client has taken what was sent, but for the transport's small buffer; then, or when it is gone, returns."""
-        outbox = self._outbox
-        if outbox is None or not outbox.is_paused:
-            return
-        waiter = self._hub.loop.create_future()
-        outbox.waiters.append(waiter)
-        await waiter
-
-    # Pausing.
-
-    @property
-    def is_held(self) -> bool:
-        """Whether reading is paused from this side."""
-        return bool(self._holds)
-
-    def pause_reading(self) -> None:
-        """Its handler is behind."""
-        self._hold(HOLD_INBOX)
-
-    def resume_reading(self) -> None:
-        """Its handler has caught up."""
-        self._release(HOLD_INBOX)
-
-    def _hold(self, why: int) -> None:
-        if not self._holds and not self.closing and not self.transport.is_closing():
-            self.transport.pause_reading()
-        self._holds |= why
-
-    def _release(self, why: int) -> None:
-        if not self._holds & why:
-            return
-        self._holds &= ~why
-        if not self._holds and not self.transport.is_closing():
-            self.transport.resume_reading()
-
     # Ending.
 
     def end(self, cause: Cause, code: int | None = None, reason: str = "") -> None:
@@ -559,23 +339,8 @@ class Connection(ConnectionFacts, asyncio.Protocol):
 
     # Topics.
 
-    def _flush_topics(self) -> None:
-        """What was published to it before goes out before what it sends now."""
-        if self._topics is not None:
-            for topic in self._topics.values():
-                if topic.pending:
-                    topic.flush()
-
     def _leave_topics(self) -> None:
         if self._topics is not None:
             topics, self._topics = self._topics, None
             for topic in topics.values():
                 self._hub.topics.leave(topic, self)
-
-
-def descriptor(transport: asyncio.Transport) -> int:
-    """The socket's file descriptor, where bytes may go to it past the transport; -1 under TLS."""
-    if transport.get_extra_info("sslcontext") is not None:
-        return -1
-    sock = transport.get_extra_info("socket")
-    return sock.fileno() if sock is not None else -1

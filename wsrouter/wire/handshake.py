@@ -78,7 +78,7 @@ class Handshake(asyncio.Protocol):
         if 0 <= end <= MAX_HEAD_BYTES:
             self._decide(bytes(self._buffer[:end]), bytes(self._buffer[end:]))
         elif len(self._buffer) > MAX_HEAD_BYTES:
-            reason = Reason.HEADERS_TOO_LARGE if b"\r\n" in self._buffer else Reason.PATH_TOO_LONG
+            reason = Reason.HEADERS_TOO_LARGE if self._buffer.find(b"\r\n", 0, MAX_HEAD_BYTES) >= 0 else Reason.PATH_TOO_LONG
             self._refuse(Refusal(reason))
 
     def eof_received(self) -> bool:

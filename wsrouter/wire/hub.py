@@ -17,6 +17,7 @@ from wsrouter.wire.timers import Timers
 if TYPE_CHECKING:
     from wsrouter.wire.admission import Admission
     from wsrouter.wire.connection import Connection
+    from wsrouter.wire.writer import Writer
 
 
 class Hub:
@@ -38,9 +39,9 @@ class Hub:
         self.timers = Timers(loop.time, loop.call_at)
         self.topics = Topics(encode=encode, call_soon=loop.call_soon, call_later=loop.call_later, monotonic=clock.monotonic)
         self.on_last_closed: Callable[[], None] | None = None
-        self._to_flush: list[Connection] = []
+        self._to_flush: list[Writer] = []
 
-    def flush_soon(self, connection: Connection) -> None:
+    def flush_soon(self, connection: Writer) -> None:
         """Has the connection write what it holds at the end of this turn."""
         if not self._to_flush:
             self.loop.call_soon(self._flush)

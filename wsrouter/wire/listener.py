@@ -51,7 +51,7 @@ class Listener:
                 await self._open_tcp(address, context)
         except OSError as error:
             self.close()
-            raise StartError(f"cannot listen on {self.settings.address}: {_explain(error)}") from error
+            raise StartError(f"cannot listen on {self.settings.address}: {_explain(error, address)}") from error
 
     @property
     def urls(self) -> list[str]:
@@ -143,14 +143,18 @@ def server_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _explain(error: OSError) -> str:
+def _explain(error: OSError, address: Address) -> str:
     """The error in words that say what to do."""
     if error.errno == errno.EADDRINUSE:
         return "another process listens on it"
-    if error.errno == errno.EACCES:
-        return "permission denied; ports below 1024 need CAP_NET_BIND_SERVICE"
     if error.errno == errno.EADDRNOTAVAIL:
         return "no such address on this machine"
+    if error.errno == errno.EACCES and address.kind == "unix":
+        return "permission denied; give the user that runs wsrouter the right to write in its folder"
+    if error.errno == errno.EACCES:
+        return "permission denied; ports below 1024 need CAP_NET_BIND_SERVICE"
+    if error.errno == errno.ENOENT and address.kind == "unix":
+        return "its folder is not there; make it first"
     return error.strerror or str(error)
 
 

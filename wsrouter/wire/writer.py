@@ -1,0 +1,273 @@
+"""[hot] The sending half of a connection: what is sent in a turn is one write, and what the client does not take yet waits.
+
+While the client keeps up, bytes go to the transport, and a topic's batch straight to the descriptor. Once the transport has
+enough, an `Outbox` holds what follows, within the route's `outbox`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from wsrouter.api.causes import Cause
+from wsrouter.api.messages import Sendable, to_message
+from wsrouter.wire.facts import ConnectionFacts
+from wsrouter.wire.frames import TEXT_HEADERS, encode, frame
+from wsrouter.wire.outbox import Outbox
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from wsrouter.topics.topic import Topic
+    from wsrouter.wire.hub import Hub
+    from wsrouter.wire.upgrade import Upgrade
+
+# As `websockets` under asyncio: above this `await send()` waits, and a connection's own replies pause its reading.
+WRITE_HIGH_BYTES = 64 * 1024
+
+HOLD_REPLIES, HOLD_INBOX = 1, 2
+"""Why reading pauses: the client does not take its replies; its handler is behind."""
+
+
+class Writer(ConnectionFacts):
+    """What a connection sends. `Connection` adds what it receives, and its life."""
+
+    __slots__ = (
+        "_corked",
+        "_fd",
+        "_holds",
+        "_hub",
+        "_out",
+        "_outbox",
+        "_shut",
+        "_topics",
+        "bytes_out",
+        "closing",
+        "messages_out",
+        "slot",
+        "transport",
+        "variant",
+    )
+
+    def __init__(self, hub: Hub, transport: asyncio.Transport, upgrade: Upgrade) -> None:
+        """Nothing waits. `_corked` is set while a read is handled, whose replies leave together at its end."""
+        super().__init__(upgrade, hub.clock)
+        self.transport = transport
+        self.variant = upgrade.deflate.server_bits if upgrade.deflate is not None else 0
+        self.closing = False
+        self.messages_out = self.bytes_out = 0
+        self.slot = 0
+        self._hub = hub
+        self._fd = descriptor(transport)
+        self._out: list[bytes] = []
+        self._outbox: Outbox | None = None
+        self._corked = False
+        self._shut = False
+        self._holds = 0
+        self._topics: dict[str, Topic] | None = None
+
+    def end(self, cause: Cause, code: int | None = None, reason: str = "") -> None:
+        """Begins the closing handshake; `Connection` does it."""
+        raise NotImplementedError
+
+    def on_time(self, now: float) -> float | None:
+        """Its moment in the timer has come; `Connection` looks at everything."""
+        raise NotImplementedError
+
+    def send(self, message: Sendable) -> None:
+        """Sends a message at the end of this read or turn. See `api.Connection.send`."""
+        if self.closing:
+            return
+        if self._topics is not None:
+            self._flush_topics()
+        out = self._out
+        if type(message) is str and not self.variant:  # `encode` in line: saves 60 ns a message
+            payload = message.encode()
+            length = len(payload)
+            out.append(TEXT_HEADERS[length] + payload if length < 126 else frame(0x81, payload))
+        else:
+            out.append(encode(to_message(message), self.variant))
+        if not self._corked and len(out) == 1:
+            self._hub.flush_soon(self)
+
+    def flush(self) -> None:
+        """Writes what was sent in this read or turn."""
+        out = self._out
+        count = len(out)
+        if not count:
+            return
+        data = out[0] if count == 1 else b"".join(out)
+        out.clear()
+        self.messages_out += count
+        self.bytes_out += len(data)
+        if self._outbox is None:
+            self.transport.write(data)
+        else:
+            self._queue(data)
+
+    def deliver(self, payload: bytes, messages: int) -> None:
+        """Takes a batch of a topic (api.Subscriber); behind what was sent before."""
+        if self.closing:
+            return
+        if self._out:
+            self.flush()
+        self.messages_out += messages
+        self.bytes_out += len(payload)
+        if self._outbox is not None:
+            self._queue(payload)
+            return
+        transport = self.transport
+        if self._fd < 0 or transport.get_write_buffer_size() or transport.is_closing():
+            transport.write(payload)
+            return
+        # Straight to the descriptor while nothing waits before it. A transport that is closing may have given the number back.
+        try:
+            sent = os.write(self._fd, payload)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            transport.abort()
+            return
+        if sent < len(payload):
+            transport.write(payload[sent:])
+
+    def send_control(self, data: bytes) -> None:
+        """Sends control frames, behind what was sent before."""
+        if self._out:
+            self.flush()
+        if not data:
+            return
+        self.bytes_out += len(data)
+        self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        """Behind what waits, but also between the fragments of a message: control frames and the fragments themselves."""
+        outbox = self._outbox
+        if outbox is None or not (outbox.is_paused or outbox.frames):
+            self.transport.write(data)
+        else:
+            outbox.append(data)
+            if self._corked and not self.closing:  # pongs for a client that does not read
+                self._hold(HOLD_REPLIES)
+
+    def _queue(self, data: bytes) -> None:
+        """Behind: into the outbox, if the route's policy has room for it. One message always fits an empty one."""
+        outbox = self._outbox
+        assert outbox is not None
+        waiting = outbox.size_bytes + self.transport.get_write_buffer_size()
+        if not self.closing and (outbox.frames or outbox.held) and waiting + len(data) > self.endpoint.settings.outbox.size:
+            self.end(Cause.SLOW_CONSUMER, reason="outbox full")
+            return
+        if outbox.held is not None:
+            outbox.hold(data)
+        else:
+            outbox.append(data)
+        if self._corked:
+            self._hold(HOLD_REPLIES)
+
+    def pause_writing(self) -> None:
+        """The transport has enough: what comes now waits in the outbox."""
+        outbox, now = self._outbox, self._hub.loop.time()
+        if outbox is None:
+            outbox = self._outbox = Outbox(now)
+        outbox.is_paused = True
+        outbox.progress_at = now
+        self._hub.timers.sooner(self, now + self.endpoint.settings.outbox.stalled / 4)
+        if self._corked:
+            self._hold(HOLD_REPLIES)
+
+    def resume_writing(self) -> None:
+        """The transport has room: the outbox goes out, until the transport has enough again."""
+        outbox = self._outbox
+        if outbox is None:
+            return
+        outbox.is_paused = False
+        while outbox.frames and not outbox.is_paused:
+            self.transport.write(outbox.popleft())
+        if outbox.is_paused:
+            return
+        outbox.wake()
+        if outbox.held is None:
+            self._outbox = None
+            self._release(HOLD_REPLIES)
+            if self._shut:
+                self.transport.close()
+
+    def begin_fragments(self) -> None:
+        """A message begins to be sent in fragments: whole messages wait until its last one."""
+        self._flush_topics()
+        self.flush()
+        if self._outbox is None:
+            self._outbox = Outbox(self._hub.loop.time())
+        self._outbox.held = []
+
+    def send_awaited(self, data: bytes, *, is_last: bool = True) -> None:
+        """Sends a whole message or one fragment, whose sender then waits for `drained`: so `on_full` does not apply."""
+        self._flush_topics()
+        self.flush()
+        if self.closing:  # the flush filled the outbox
+            return
+        self.messages_out += is_last
+        self.bytes_out += len(data)
+        self._put(data)
+
+    def end_fragments(self) -> None:
+        """The last fragment is out, or never will be."""
+        outbox = self._outbox
+        if outbox is not None and outbox.held is not None:
+            if self.closing:
+                outbox.held.clear()  # no data may follow the close frame
+            outbox.release_held()
+            if not outbox.is_paused:
+                self.resume_writing()
+
+    async def drained(self) -> None:
+        """Waits until the client has taken what was sent, but for the transport's small buffer; then, or when it is gone, returns."""
+        outbox = self._outbox
+        if outbox is None or not outbox.is_paused:
+            return
+        waiter = self._hub.loop.create_future()
+        outbox.waiters.append(waiter)
+        await waiter
+
+    def _flush_topics(self) -> None:
+        """What was published to it before goes out before what it sends now."""
+        if self._topics is not None:
+            for topic in self._topics.values():
+                if topic.pending:
+                    topic.flush()
+
+    # Reading pauses when writing does not keep up.
+
+    @property
+    def is_held(self) -> bool:
+        """Whether reading is paused from this side."""
+        return bool(self._holds)
+
+    def pause_reading(self) -> None:
+        """Its handler is behind."""
+        self._hold(HOLD_INBOX)
+
+    def resume_reading(self) -> None:
+        """Its handler has caught up."""
+        self._release(HOLD_INBOX)
+
+    def _hold(self, why: int) -> None:
+        if not self._holds and not self.closing and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._holds |= why
+
+    def _release(self, why: int) -> None:
+        if not self._holds & why:
+            return
+        self._holds &= ~why
+        if not self._holds and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+
+def descriptor(transport: asyncio.Transport) -> int:
+    """The socket's file descriptor, where bytes may go to it past the transport; -1 under TLS."""
+    if transport.get_extra_info("sslcontext") is not None:
+        return -1
+    sock = transport.get_extra_info("socket")
+    return sock.fileno() if sock is not None else -1
