@@ -91,7 +91,11 @@ def test_a_plugin_file_or_folder_is_checked_as_run_would_serve_it(wsrouter, writ
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
-        (["check"], 1, "no site found here: name one, as in wsrouter check site.yaml, or make one with wsrouter init (looked for site.yaml, config/site.yaml, /etc/wsrouter/site.yaml)"),
+        (
+            ["check"],
+            1,
+            "no site found here: name one, as in wsrouter check site.yaml, or make one with wsrouter init (looked for site.yaml, config/site.yaml, /etc/wsrouter/site.yaml)",
+        ),
         (["check", "nope.yaml"], 1, "nope.yaml: there is no such file; wsrouter init makes a site, wsrouter new a plugin"),
         (["check", "-c", "a.yaml", "b.yaml"], 2, "two sites are named, a.yaml and b.yaml; name one (a command stands first, as in wsrouter check -c FILE)"),
     ],

@@ -222,3 +222,23 @@ def test_a_message_is_shown_as_one_line(message, line):
 )
 def test_a_close_is_described(received, sent, text):
     assert connect.describe_close(received, sent) == text
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("ws+unix:/run/ws.sock:/echo", ("/run/ws.sock", "/echo")),
+        ("ws+unix:///run/ws.sock:/echo", ("/run/ws.sock", "/echo")),
+        ("unix:/run/ws.sock", ("/run/ws.sock", "/")),
+        ("ws://localhost/echo", None),
+    ],
+)
+def test_an_address_of_a_unix_socket_has_two_paths(url, parts):
+    assert connect.split_unix(connect.complete_url(url)) == parts
+
+
+def test_a_refusal_says_its_status_once(start_server, capsys):
+    url = start_server(echo, process_request=lambda websocket, request: websocket.respond(404, "404 Not Found\n"))
+
+    assert connect.run(parse(url)) == 1
+    assert capsys.readouterr().err == "refused: 404 Not Found\n"

@@ -35,7 +35,9 @@ def test_the_list_has_built_in_handlers_and_those_of_plugins_here(wsrouter, writ
 def test_one_is_a_page_with_its_options_and_a_line_for_the_site(wsrouter, write):
     write("plugins/greeter.py", GREETER)
 
-    assert wsrouter("handlers", "greeter").out == """\
+    assert (
+        wsrouter("handlers", "greeter").out
+        == """\
 greeter (class, plugins/greeter.py:6)
 
   Greet everybody.
@@ -50,6 +52,7 @@ options
 in a site
   /greeter: {greeter: {name: …}}
 """
+    )
 
 
 def test_one_without_options_says_so(wsrouter):
@@ -59,7 +62,13 @@ def test_one_without_options_says_so(wsrouter):
 def test_json_has_types_defaults_and_help(wsrouter, write):
     write("plugins/greeter.py", GREETER)
 
-    assert json.loads(wsrouter("handlers", "greeter", "--json").out)["options"][0] == {"name": "name", "type": "text", "default": None, "required": True, "help": ""}
+    assert json.loads(wsrouter("handlers", "greeter", "--json").out)["options"][0] == {
+        "name": "name",
+        "type": "text",
+        "default": None,
+        "required": True,
+        "help": "",
+    }
     assert "greeter" in [spec["name"] for spec in json.loads(wsrouter("handlers", "--json").out)]
 
 

@@ -101,7 +101,8 @@ def test_a_terminal_that_cannot_show_a_character_is_no_error(tmp_path):
 def test_a_check_without_plugins_imports_neither_an_event_loop_nor_a_network_library(tmp_path):
     """The promise is 150 ms; asyncio alone costs a quarter of them."""
     (tmp_path / "site.yaml").write_text(
-        'routes: {/echo: echo, "/room/{room}": {broadcast: {history: 5}}, /clock: {periodic: {every: 1s, message: "{now}"}}, /t: {transform: {jmespath: a}}}', "utf-8"
+        'routes: {/echo: echo, "/room/{room}": {broadcast: {history: 5}}, /clock: {periodic: {every: 1s, message: "{now}"}}, /t: {transform: {jmespath: a}}}',
+        "utf-8",
     )
     code = "import sys; from wsrouter.cli.main import main; main(['check']); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run(

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from support.bare import upgrade
 from support.client import connect
 from support.daemon import Daemon, start_process
-from support.raw import upgrade
 from support.waiting import until
 from support.wire import TEXT, masked
 
@@ -25,7 +25,9 @@ def try_it(daemon: Daemon, folder: Path, *more: str) -> str:
     """Runs the command of the `listening` line as a newcomer would, in a shell; what it prints."""
     command = str(daemon.wait_for("listening")["try"])
     assert command.startswith("wsrouter connect ")
-    arguments = subprocess.run(["sh", "-c", f"printf '%s\\n' {command.removeprefix('wsrouter ')}"], capture_output=True, text=True, check=True).stdout.splitlines()
+    arguments = subprocess.run(
+        ["sh", "-c", f"printf '%s\\n' {command.removeprefix('wsrouter ')}"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     process = start_process([*arguments, *more], folder, {})
     out, err = process.communicate(timeout=15)
     assert process.returncode == 0, err.decode()
@@ -59,7 +61,10 @@ def test_the_command_to_try_works_on_a_unix_socket(daemon, tmp_path: Path) -> No
 
 
 def test_what_a_plugin_prints_is_on_stdout_at_once(daemon) -> None:
-    running = daemon("routes: {/hello: hello}", plugins={"hello.py": "print('imported')\n\nasync def hello(websocket):\n    print(await websocket.recv())\n    await websocket.recv()\n"})
+    running = daemon(
+        "routes: {/hello: hello}",
+        plugins={"hello.py": "print('imported')\n\nasync def hello(websocket):\n    print(await websocket.recv())\n    await websocket.recv()\n"},
+    )
 
     with connect(running.url("/hello")) as client:
         client.send("bonjour")
@@ -184,7 +189,9 @@ def test_sighup_does_not_end_it(daemon) -> None:
 
 
 def test_a_signal_ends_a_handler_that_is_still_starting(daemon) -> None:
-    plugins = {"slow.py": "import asyncio\nfrom wsrouter import Handler\n\nclass Slow(Handler):\n    async def start(self, context):\n        print('starting')\n        await asyncio.sleep(3600)\n"}
+    plugins = {
+        "slow.py": "import asyncio\nfrom wsrouter import Handler\n\nclass Slow(Handler):\n    async def start(self, context):\n        print('starting')\n        await asyncio.sleep(3600)\n"
+    }
     running = daemon("routes: {/slow: slow}", plugins=plugins, listening=False)
     running.wait_for_output("starting", within=10)
     running.send_signal(signal.SIGTERM)
@@ -193,7 +200,9 @@ def test_a_signal_ends_a_handler_that_is_still_starting(daemon) -> None:
 
 
 def test_a_second_signal_does_not_wait_for_a_handlers_stop(daemon) -> None:
-    plugins = {"sticky.py": "import asyncio\nfrom wsrouter import Handler\n\nclass Sticky(Handler):\n    async def stop(self):\n        print('stopping')\n        await asyncio.sleep(3600)\n"}
+    plugins = {
+        "sticky.py": "import asyncio\nfrom wsrouter import Handler\n\nclass Sticky(Handler):\n    async def stop(self):\n        print('stopping')\n        await asyncio.sleep(3600)\n"
+    }
     running = daemon("routes: {/sticky: sticky}", plugins=plugins)
     running.send_signal(signal.SIGTERM)
     running.wait_for_output("stopping")

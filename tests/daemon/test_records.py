@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from support.bare import open_socket, read_to_end, upgrade
 from support.client import connect
 from support.daemon import Daemon, Record, run_daemon, start_process
-from support.raw import open_socket, read_to_end, upgrade
 from support.waiting import until
 from support.wire import BINARY, TEXT, close_codes, masked
 
@@ -98,7 +98,10 @@ FACTS = {"cause", "code", "by", "duration_s", "messages_in", "messages_out", "by
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """One daemon for all causes; each test has a route of its own. A client of /stalled never reads, from the beginning on."""
-    with run_daemon(SITE, tmp_path_factory.mktemp("served"), plugins=PLUGINS) as daemon, upgrade(address(daemon, "/stalled"), receive_buffer_bytes=4096) as stalled:
+    with (
+        run_daemon(SITE, tmp_path_factory.mktemp("served"), plugins=PLUGINS) as daemon,
+        upgrade(address(daemon, "/stalled"), receive_buffer_bytes=4096) as stalled,
+    ):
         stalled.sendall(masked(TEXT, b"go"))
         yield daemon
         assert "canary" not in daemon.transcript(), "a query was recorded"
@@ -296,7 +299,9 @@ def assert_one_opened_and_one_closed(daemon: Daemon, count: int, cause: str) -> 
 
 
 def test_stopping_records_every_connection_once(daemon) -> None:
-    running = daemon("routes: {/echo: echo, '/room/{x}': broadcast, /waits: waits}", plugins={"waits.py": "async def waits(websocket):\n    await websocket.recv()\n"})
+    running = daemon(
+        "routes: {/echo: echo, '/room/{x}': broadcast, /waits: waits}", plugins={"waits.py": "async def waits(websocket):\n    await websocket.recv()\n"}
+    )
     with ExitStack() as clients:
         for index in range(30):
             clients.enter_context(connect(running.url(("/echo", "/room/a", "/waits")[index % 3])))

@@ -137,7 +137,7 @@ async def test_plain_and_async_steps_stand_in_one_chain():
     await settle()
     opened = ["p open", "a begins open", "a ends open", "q open"]
     closed = ["q close client_close", "a begins close client_close", "a ends close client_close", "p close client_close"]
-    assert [*opened, "a begins 1", "a ends 1", *closed] == notes
+    assert [*opened, "a begins 1p", "a ends 1p", *closed] == notes
 
 
 async def test_none_a_list_and_a_dict_are_what_they_are_for_plain_hooks():

@@ -15,7 +15,7 @@ from wsrouter.cli.table import format_table
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from wsrouter.site.site import Route
+    from wsrouter.site.route import Route
 
 NAME = "explain"
 HELP = "tell which route serves a path, and why, with every setting in force"

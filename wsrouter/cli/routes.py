@@ -12,7 +12,7 @@ from wsrouter.cli.table import format_table
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from wsrouter.site.site import Route
+    from wsrouter.site.route import Route
 
 NAME = "routes"
 HELP = "list the routes of a site"

@@ -42,7 +42,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declares the arguments."""
     add_site_arguments(parser)
     parser.add_argument(
-        "--listen", action="append", default=[], metavar="ADDRESS", help="listen here instead of where the site says, as :9000 or unix:/run/ws.sock; may be repeated"
+        "--listen",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="listen here instead of where the site says, as :9000 or unix:/run/ws.sock; may be repeated",
     )
     parser.add_argument(
         "--dev", action="store_true", help="for development: pages from files and from this machine may connect, the log is for people, stopping does not wait"

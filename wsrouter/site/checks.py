@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wsrouter.config.problems import Place, Problems
     from wsrouter.plugins.library import HandlerLibrary
     from wsrouter.plugins.spec import HandlerSpec
-    from wsrouter.site.site import Route
+    from wsrouter.site.route import Route
 
 
 def check_routes(routes: Sequence[Route], library: HandlerLibrary, problems: Problems) -> None:

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from wsrouter.api.messages import Message
     from wsrouter.api.ports import Observer, OpenInbox
     from wsrouter.config.site_file import StepEntry
+    from wsrouter.pipeline.coroutine import CoroutineFunction
+    from wsrouter.pipeline.source import SourceFunction
     from wsrouter.plugins.spec import HandlerSpec
-    from wsrouter.site.site import Route, Site
+    from wsrouter.site.route import Route
+    from wsrouter.site.site import Site
     from wsrouter.topics.registry import Topics
 
 STOP_S = 5.0
@@ -96,11 +99,10 @@ class BuiltRoute:
     def _make(self, step: StepEntry, spec: HandlerSpec) -> Handler[Message]:
         options = spec.with_defaults(step.options)
         if spec.kind == "coroutine":
-            return CoroutineHandler(
-                step.name, spec.target, options, with_path=spec.takes_path, open_inbox=self._around.open_inbox, fence=self._fence  # type: ignore[arg-type]
-            )
+            coroutine = cast("CoroutineFunction", spec.target)
+            return CoroutineHandler(step.name, coroutine, options, with_path=spec.takes_path, open_inbox=self._around.open_inbox, fence=self._fence)
         if spec.kind == "source":
-            return SourceHandler(step.name, spec.target, options, fence=self._fence)  # type: ignore[arg-type]
+            return SourceHandler(step.name, cast("SourceFunction", spec.target), options, fence=self._fence)
         return cast("Handler[Message]", spec.target(**options))
 
     def _context(self, step: Step, entry: StepEntry) -> HandlerContext:

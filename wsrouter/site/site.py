@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from wsrouter.config.site_file import load_site_file
 from wsrouter.plugins.library import HandlerLibrary
-from wsrouter.routing.pattern import Pattern, parse_pattern
+from wsrouter.routing.pattern import parse_pattern
 from wsrouter.site.checks import check_routes
+from wsrouter.site.route import Route
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from wsrouter.config.problems import Problems
-    from wsrouter.config.site_file import RouteEntry, SiteFile, StepEntry
-    from wsrouter.plugins.spec import HandlerSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A route of a site: its entry in the file and its parsed pattern."""
-
-    entry: RouteEntry
-    pattern: Pattern
-
-    @property
-    def specs(self) -> list[tuple[StepEntry, HandlerSpec]]:
-        """Its steps, each with the handler that was found for it."""
-        return [(step, cast("HandlerSpec", step.handler)) for step in self.entry.steps]
+    from wsrouter.config.site_file import SiteFile
 
 
 @dataclass(frozen=True, slots=True)

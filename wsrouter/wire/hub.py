@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from wsrouter.access.addresses import address_group
+from wsrouter.api.causes import Cause
 from wsrouter.api.context import Clock
 from wsrouter.api.ports import Observer
 from wsrouter.config.settings import ServerLimits
@@ -16,8 +17,28 @@ from wsrouter.wire.timers import Timers
 
 if TYPE_CHECKING:
     from wsrouter.wire.admission import Admission
-    from wsrouter.wire.connection import Connection
-    from wsrouter.wire.writer import Writer
+
+
+
+class Flushable(Protocol):
+    """What writes at the end of a turn."""
+
+    def flush(self) -> None:
+        """Writes what was sent in this turn."""
+
+
+class Member(Flushable, Protocol):
+    """An open connection, as the hub holds it."""
+
+    @property
+    def client(self) -> str:
+        """The client's address, which `connections_per_address` counts by."""
+
+    def end(self, cause: Cause) -> None:
+        """Begins the closing handshake."""
+
+    def abort(self) -> None:
+        """Cuts it off."""
 
 
 class Hub:
@@ -34,27 +55,27 @@ class Hub:
         self.admission: Admission
         self.limits = limits
         self.draining = False
-        self.connections: set[Connection] = set()
+        self.connections: set[Member] = set()
         self.by_address: dict[str, int] = {}
         self.timers = Timers(loop.time, loop.call_at)
         self.topics = Topics(encode=encode, call_soon=loop.call_soon, call_later=loop.call_later, monotonic=clock.monotonic)
         self.on_last_closed: Callable[[], None] | None = None
-        self._to_flush: list[Writer] = []
+        self._to_flush: list[Flushable] = []
 
-    def flush_soon(self, connection: Writer) -> None:
+    def flush_soon(self, connection: Flushable) -> None:
         """Has the connection write what it holds at the end of this turn."""
         if not self._to_flush:
             self.loop.call_soon(self._flush)
         self._to_flush.append(connection)
 
-    def added(self, connection: Connection) -> None:
+    def added(self, connection: Member) -> None:
         """A connection was opened."""
         self.connections.add(connection)
         if self.limits.connections_per_address:
             group = address_group(connection.client)
             self.by_address[group] = self.by_address.get(group, 0) + 1
 
-    def removed(self, connection: Connection) -> None:
+    def removed(self, connection: Member) -> None:
         """A connection is gone."""
         self.connections.discard(connection)
         if self.by_address:

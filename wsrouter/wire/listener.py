@@ -10,6 +10,7 @@ import socket
 import ssl
 import stat
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsrouter.api.errors import StartError
@@ -68,7 +69,7 @@ class Listener:
         self._servers = []
         if self._path is not None:
             with suppress(OSError):
-                os.unlink(self._path)
+                Path(self._path).unlink()
             self._path = None
 
     async def _open_tcp(self, address: Address, context: ssl.SSLContext | None) -> None:
@@ -100,7 +101,7 @@ class Listener:
                 shutil.chown(path, group=self.settings.group)
             except LookupError as error:
                 raise OSError(errno.EINVAL, f"there is no group {self.settings.group!r}") from error
-        os.chmod(path, int(self.settings.mode, 8) if self.settings.mode is not None else 0o600)
+        Path(path).chmod(int(self.settings.mode, 8) if self.settings.mode is not None else 0o600)
         return server
 
 
@@ -111,7 +112,7 @@ def remove_stale_socket(path: str) -> None:
         OSError: if somebody does (EADDRINUSE), or if it is no socket.
     """
     try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
+        if not stat.S_ISSOCK(Path(path).stat().st_mode):
             raise OSError(errno.EEXIST, f"{path} is there and is no socket")
     except FileNotFoundError:
         return
@@ -119,7 +120,7 @@ def remove_stale_socket(path: str) -> None:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)
+            Path(path).unlink()
             return
     raise OSError(errno.EADDRINUSE, "another process listens on it")
 

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from random import getrandbits
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from wsrouter.api.causes import Cause
 from wsrouter.wire.frames import frame
 
 if TYPE_CHECKING:
     from wsrouter.config.settings import RouteSettings
-    from wsrouter.wire.connection import Connection
+    from wsrouter.pipeline.endpoint import Endpoint
 
 PING = 0x89
+
+
+class Watched(Protocol):
+    """A connection, as its watch sees it."""
+
+    messages_in: int
+    endpoint: Endpoint
+
+    @property
+    def is_held(self) -> bool:
+        """Whether reading is paused from this side."""
+
+    def send_control(self, data: bytes) -> None:
+        """Sends a control frame."""
+
+    def end(self, cause: Cause) -> None:
+        """Begins the closing handshake."""
+
+    def abort(self) -> None:
+        """Cuts it off."""
 
 
 class Watch:
@@ -50,7 +70,7 @@ class Watch:
         moments = [moment for moment in (self._ping_at, self._pong_by, self._idle_at, self._age_at) if moment]
         return min(moments) if moments else None
 
-    def look(self, connection: Connection, now: float) -> None:
+    def look(self, connection: Watched, now: float) -> None:
         """Does what is due."""
         if self._close_by:
             if now >= self._close_by:
@@ -66,7 +86,7 @@ class Watch:
         if self._age_at and now >= self._age_at:
             connection.end(Cause.MAX_AGE)
 
-    def _look_at_pong(self, connection: Connection, now: float) -> None:
+    def _look_at_pong(self, connection: Watched, now: float) -> None:
         keepalive = connection.endpoint.settings.keepalive
         if self._pong_by and connection.is_held:
             self._pong_by = now + keepalive.pong  # we do not read: its pong may lie there
