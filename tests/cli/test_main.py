@@ -71,7 +71,7 @@ def test_an_unknown_option_names_the_command_that_does_not_have_it(wsrouter):
     code, _, err = wsrouter("--lisen", ":80")
 
     assert code == 2
-    assert err.splitlines()[-1] == "wsrouter run: error: unrecognized arguments: --lisen :80" or "--lisen" in err.splitlines()[-1]
+    assert err.splitlines()[-1] == "wsrouter run: error: unrecognized arguments: --lisen"
 
 
 def test_an_option_is_not_abbreviated(wsrouter, write):

@@ -30,6 +30,7 @@ routes:
   /closes: closes
   /raises: raises
   /exits: exits
+  /exits_hook: exits_hook
   /spawns: spawns
   /bad_frame: echo
   /bad_text: echo
@@ -86,6 +87,7 @@ PLUGINS = {
     "returns.py": "async def returns(websocket):\n    await websocket.recv()\n",
     "closes.py": "async def closes(websocket):\n    await websocket.close(4000, 'enough')\n",
     "exits.py": "import sys\n\nasync def exits(websocket):\n    await websocket.recv()\n    sys.exit('bye')\n",
+    "exits_hook.py": "import sys\nfrom wsrouter import Handler\n\nclass ExitsHook(Handler):\n    def on_message(self, connection, message):\n        sys.exit(1)\n",
     "text_only.py": "from wsrouter import Handler\n\nclass TextOnly(Handler[str]):\n    def on_message(self, connection, message):\n        return message\n",
     "raises.py": RAISES,
     "spawns.py": SPAWNS,
@@ -175,6 +177,7 @@ def test_a_handlers_own_code_and_reason_are_recorded(served: Daemon) -> None:
         ("/small", masked(TEXT, b"eleven byte"), "too_big", 1009),
         ("/raises", masked(TEXT, b"x"), "handler_error", 1011),
         ("/exits", masked(TEXT, b"x"), "handler_error", 1011),
+        ("/exits_hook", masked(TEXT, b"x"), "handler_error", 1011),
         ("/idle", b"", "idle", 1001),
         ("/aged", b"", "max_age", 1001),
     ],

@@ -30,10 +30,10 @@ class TokenBucket:
         self._filled_at = now
 
     def take(self, amount: float, now: float) -> bool:
-        """Takes an amount; tells whether there was anything left to take from."""
+        """Takes an amount; tells whether there was at least one left to take from."""
         self._left = min(self._burst, self._left + (now - self._filled_at) * self._rate)
         self._filled_at = now
-        if self._left <= 0:
+        if self._left < 1:
             return False
         self._left -= amount
         return True
@@ -63,4 +63,4 @@ def make_meter(messages: Rate, size_bytes: Rate, now: float) -> RateMeter | None
 
 
 def _make_bucket(limit: Rate, now: float) -> TokenBucket | None:
-    return TokenBucket(limit.rate, limit.burst or 2 * limit.rate, now) if limit.rate else None
+    return TokenBucket(limit.rate, limit.burst or max(1.0, 2 * limit.rate), now) if limit.rate else None

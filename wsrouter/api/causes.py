@@ -7,6 +7,7 @@ A cause never goes away and never changes its meaning; a new one is added here f
 from __future__ import annotations
 
 from enum import Enum
+from typing import Self
 
 
 class Cause(Enum):
@@ -43,7 +44,7 @@ class Cause(Enum):
     code: int | None
     help: str
 
-    def __new__(cls, word: str, code: int | None, help_text: str) -> Cause:
+    def __new__(cls, word: str, code: int | None, help_text: str) -> Self:
         """Makes `word` the member's value and hangs the rest on it."""
         member = object.__new__(cls)
         member._value_ = word
@@ -82,7 +83,7 @@ class Reason(Enum):
     status: int
     help: str
 
-    def __new__(cls, word: str, status: int, help_text: str) -> Reason:
+    def __new__(cls, word: str, status: int, help_text: str) -> Self:
         """Makes `word` the member's value and hangs the rest on it."""
         member = object.__new__(cls)
         member._value_ = word

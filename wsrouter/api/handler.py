@@ -98,7 +98,6 @@ def option_names(handler: type[Handler[Message]] | type[object]) -> dict[str, ob
     for cls in reversed(handler.__mro__):
         if cls in (object, Generic, Handler):
             continue
-        for name, annotation in vars(cls).get("__annotations__", {}).items():
-            if not name.startswith("_") and "ClassVar" not in str(annotation):
-                found[name] = annotation
+        annotations = vars(cls).get("__annotations__", {})
+        found |= {name: annotation for name, annotation in annotations.items() if not name.startswith("_") and "ClassVar" not in str(annotation)}
     return found

@@ -11,9 +11,8 @@ from wsrouter.cli.errors import CommandError
 from wsrouter.cli.site_choice import add_site_arguments, count_problems, find_site, load_any, report
 
 if TYPE_CHECKING:
-    import asyncio
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from wsrouter.site.site import Site
@@ -96,39 +95,26 @@ def _print_by_line() -> None:
 
 
 def _serve(site: Site, arguments: Namespace) -> int:
-    import asyncio
-
     from msgspec.structs import replace
 
     from wsrouter.api.errors import StartError
     from wsrouter.daemon.daemon import Daemon, RunOptions
-    from wsrouter.observe.logs import configure_logs, get_logger
+    from wsrouter.daemon.loop import choose_loop, run_to_end
+    from wsrouter.observe.logs import configure_logs
 
     log = site.file.log
     if arguments.dev and log.format == "auto":
         log = replace(log, format="pretty")
     writer = configure_logs(log)
-    loop_factory, loop_name = _choose_loop()
-    if loop_name == "asyncio":
-        get_logger().warning("uvloop.missing", effect="the stock event loop is used; it is slower", fix="pip install uvloop")
+    loop_factory, loop_name = choose_loop()
 
     async def serve() -> None:
         await Daemon(site, RunOptions(arguments.listen, arguments.dev, loop_name)).run()
 
     try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(serve())
+        run_to_end(serve(), loop_factory)
     except StartError as error:
         raise CommandError(str(error)) from None
     finally:
         writer.flush()
     return 0
-
-
-def _choose_loop() -> tuple[Callable[[], asyncio.AbstractEventLoop] | None, str]:
-    """uvloop's, or the stock one where uvloop is not installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None, "asyncio"
-    return uvloop.new_event_loop, "uvloop"

@@ -106,7 +106,7 @@ class Handshake(asyncio.Protocol):
     def _decide(self, head: bytes, rest: bytes) -> None:
         try:
             self._answer(head, rest)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, this client gets a 500 and nobody else hears of it
             self._hub.observer.failed(Failure("", "wsrouter", "handshake", error, None))
             self._refuse(Refusal(Reason.ERROR))
 

@@ -96,13 +96,17 @@ class Listener:
         finally:
             os.umask(old_umask)
         self._path = path
+        self._hand_over(path)
+        return server
+
+    def _hand_over(self, path: str) -> None:
+        """Gives a Unix socket its group and mode."""
         if self.settings.group is not None:
             try:
                 shutil.chown(path, group=self.settings.group)
             except LookupError as error:
                 raise OSError(errno.EINVAL, f"there is no group {self.settings.group!r}") from error
         Path(path).chmod(int(self.settings.mode, 8) if self.settings.mode is not None else 0o600)
-        return server
 
 
 def remove_stale_socket(path: str) -> None:
