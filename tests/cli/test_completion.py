@@ -33,3 +33,13 @@ def test_bash_completes_a_subcommand_with_it(capsys):
     script = capsys.readouterr().out + '\nCOMP_WORDS=(wsrouter che); COMP_CWORD=1; _shtab_wsrouter; echo "${COMPREPLY[@]}"\n'
 
     assert subprocess.run(["bash"], input=script, capture_output=True, text=True, check=True).stdout == "check\n"
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="no bash here")
+def test_bash_accepts_the_script_of_the_whole_command_line(wsrouter):
+    code, out, err = wsrouter("completion", "bash")
+
+    assert (code, err) == (0, "")
+    assert subprocess.run(["bash", "-n"], input=out, capture_output=True, text=True, check=True).stderr == ""
+    complete = out + '\nCOMP_WORDS=(wsrouter run --l); COMP_CWORD=2; _shtab_wsrouter; echo "${COMPREPLY[@]}"\n'
+    assert subprocess.run(["bash"], input=complete, capture_output=True, text=True, check=True).stdout == "--listen\n"

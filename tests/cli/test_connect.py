@@ -242,3 +242,13 @@ def test_a_refusal_says_its_status_once(start_server, capsys):
 
     assert connect.run(parse(url)) == 1
     assert capsys.readouterr().err == "refused: 404 Not Found\n"
+
+
+def test_where_nothing_listens_it_says_so(tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as once:
+        port = once.getsockname()[1]
+
+    assert connect.run(parse(f":{port}/echo")) == 1
+    assert capsys.readouterr().err == f"failed: cannot connect to ws://localhost:{port}/echo: nothing listens there\n"
+    assert connect.run(parse(f"unix:{tmp_path}/ws.sock")) == 1
+    assert capsys.readouterr().err == f"failed: cannot connect to ws+unix:{tmp_path}/ws.sock: there is no such socket\n"

@@ -180,6 +180,19 @@ def test_for_development_the_log_is_for_people(daemon) -> None:
     assert running.stop() == 0
 
 
+def test_sys_exit_in_a_task_that_a_plugin_made_by_itself_is_recorded_and_not_the_end(daemon) -> None:
+    own = "import asyncio, sys\n\nasync def leave():\n    sys.exit('mine')\n\nasync def own(websocket):\n    task = asyncio.create_task(leave())\n    await websocket.recv()\n"
+    running = daemon("routes: {/own: own, /echo: echo}", plugins={"own.py": own})
+    with connect(running.url("/echo")) as client, connect(running.url("/own")):
+        failure = running.wait_for("handler.failed")
+        client.send("still there")
+        assert client.recv() == "still there"
+
+    assert failure["error"] == "SystemExit: mine"
+    assert failure["at"].endswith("plugins/own.py:4")
+    assert running.stop() == 0
+
+
 def test_sighup_does_not_end_it(daemon) -> None:
     running = daemon(ECHO)
     running.send_signal(signal.SIGHUP)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
 import pytest
 
@@ -28,10 +29,10 @@ class Source:
         self.handler = SourceHandler("prices", function, options, fence=Fence("/prices", self.notes))
         self.handler.start(self.context)
 
-    async def __aenter__(self) -> Source:
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *error: Any) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.context.__aexit__(None, None, None)
 
     async def open(self) -> Any:
@@ -110,7 +111,7 @@ async def test_a_failing_source_is_restarted_with_a_pause_that_doubles_to_half_a
     async with Source(failing) as source:
         listener = await source.open()
         await source.clock.advance(125)
-        pauses = [later - earlier for earlier, later in zip(starts, starts[1:], strict=False)]
+        pauses = [later - earlier for earlier, later in pairwise(starts)]
         assert [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30, 30] == pauses
         assert listener.closed is None
         assert len(starts) == len(source.notes.failures)
@@ -226,7 +227,7 @@ async def stubborn(context: Any) -> AsyncIterator[str]:
         try:
             yield "tick"
             await context.clock.sleep(1)
-        except (asyncio.CancelledError, GeneratorExit):
+        except asyncio.CancelledError:
             yield "not yet"
 
 

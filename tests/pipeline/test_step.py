@@ -70,5 +70,3 @@ async def test_an_async_hook_of_one_type_is_guarded_too():
     assert "a" == await step.on_message(CONNECTION, "a")
     with pytest.raises(WrongTypeError, match="this route takes text messages only"):
         await step.on_message(CONNECTION, b"a")
-
-

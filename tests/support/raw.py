@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from support.wire import PING, PONG, frame, masked
 
@@ -28,10 +28,8 @@ class RawClient:
 
     def send(self, data: bytes) -> None:
         """Sends; a server that has hung up meanwhile is seen when reading."""
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             self.sock.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def read_exactly(self, size: int) -> bytes:
         """That many bytes; fails when the server hangs up before."""
@@ -52,11 +50,9 @@ class RawClient:
     def read_to_end(self) -> bytes:
         """Everything until the server ends the stream."""
         data = b""
-        try:
+        with suppress(ConnectionResetError):
             while piece := self.sock.recv(65536):
                 data += piece
-        except ConnectionResetError:
-            pass
         return data
 
     def upgrade(self, path: str, *more: str) -> bytes:

@@ -22,7 +22,7 @@ from typing import Any
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Message, Sendable
 from wsrouter.api.ports import Attempt, Ending, Failure, Refusal
-from wsrouter.config.settings import RouteSettings, ServerLimits
+from wsrouter.config.settings import Keepalive, RouteSettings, ServerLimits
 from wsrouter.wire.connection import Connection
 from wsrouter.wire.handshake import Handshake
 from wsrouter.wire.hub import Hub
@@ -33,6 +33,8 @@ FIN, RSV1, RSV2, RSV3 = 0x80, 0x40, 0x20, 0x10
 MASK = bytes.fromhex("00000000")
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HIGH_BYTES = 64 * 1024
+DEFAULTS = RouteSettings()
+NO_LIMITS = ServerLimits()
 
 
 def frame(opcode: int, payload: bytes = b"", *, flags: int = FIN) -> bytes:
@@ -333,7 +335,7 @@ class EchoEndpoint:
     route = "/"
     on_fragment = None
 
-    def __init__(self, settings: RouteSettings = RouteSettings()) -> None:
+    def __init__(self, settings: RouteSettings = DEFAULTS) -> None:
         self.settings = settings
         self.connections = 0
         self.events: list[object] = []
@@ -362,7 +364,7 @@ class EchoEndpoint:
         self.events.append(cause)
 
 
-def make_hub(loop: ManualLoop, observer: Notes, limits: ServerLimits = ServerLimits()) -> Hub:
+def make_hub(loop: ManualLoop, observer: Notes, limits: ServerLimits = NO_LIMITS) -> Hub:
     """A hub on a manual loop."""
     return Hub(loop=loop, clock=LoopClock(loop), observer=observer, limits=limits)  # type: ignore[arg-type]
 
@@ -372,7 +374,7 @@ class Wire:
 
     def __init__(
         self,
-        settings: RouteSettings = RouteSettings(),
+        settings: RouteSettings = DEFAULTS,
         *,
         deflate: Deflate | None = None,
         beside: Wire | None = None,
@@ -385,7 +387,13 @@ class Wire:
         self.endpoint = endpoint or EchoEndpoint(settings)
         self.transport = Transport(self.loop, sock=sock)
         upgrade = Upgrade(
-            endpoint=self.endpoint, head=HEAD, path="/", params={}, peer="127.0.0.1:50000", client="127.0.0.1", deflate=deflate  # type: ignore[arg-type]
+            endpoint=self.endpoint,
+            head=HEAD,
+            path="/",
+            params={},
+            peer="127.0.0.1:50000",
+            client="127.0.0.1",
+            deflate=deflate,  # type: ignore[arg-type]
         )
         self.connection = Connection(self.hub, self.transport, upgrade)  # type: ignore[arg-type]
         self.transport.protocol = self.connection
@@ -428,3 +436,20 @@ class Door:
         """The client's bytes, each argument one read, to whichever protocol the socket has by then."""
         for each in data:
             self.transport.protocol.data_received(each)
+
+
+HELLO = masked(TEXT, b"hello")
+BYE = masked(CLOSE, close_payload(1000))
+BIG = "x" * (HIGH_BYTES + 1)
+"""A text that is more than a transport wants to hold."""
+QUIET = RouteSettings(keepalive=Keepalive(ping=0.0))
+"""No pings, so that nothing happens by itself."""
+
+
+def stuck(settings: RouteSettings = QUIET) -> Wire:
+    """A connection whose client takes nothing, with more than the transport wants to hold on its way."""
+    wire = Wire(settings)
+    wire.transport.is_stuck = True
+    wire.connection.send(BIG)
+    wire.settle()
+    return wire

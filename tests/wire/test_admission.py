@@ -146,7 +146,7 @@ def test_of_all_bytes_only_printable_ascii_may_stand_in_a_path_or_a_header(code)
         in_header = decide(make_request(more=[("X-A", f"a{char}b")]))
     except InvalidHeaderValue:  # the library refuses some of them when it reads the head
         in_header = Refusal(Reason.MALFORMED)
-    assert isinstance(in_header, Refusal) == (code < 0x20 and char != "\t" or 0x7F <= code <= 0x9F)
+    assert isinstance(in_header, Refusal) == ((code < 0x20 and char != "\t") or 0x7F <= code <= 0x9F)
 
 
 @pytest.mark.parametrize("method", ["POST", "HEAD", "CONNECT", "OPTIONS", "get"])

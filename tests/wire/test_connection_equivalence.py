@@ -71,7 +71,9 @@ def fragmented_messages(draw, deflate):
 @st.composite
 def close_frames(draw):
     code = draw(st.sampled_from([1000, 1001, 1002, 1007, 1011, 1014, 3000, 4999, 0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535]))
-    payload = draw(st.sampled_from([b"", b"\x03", close_payload(code), close_payload(code, "bye é"), close_payload(code) + b"\xff", close_payload(code, "x" * 123)]))
+    payload = draw(
+        st.sampled_from([b"", b"\x03", close_payload(code), close_payload(code, "bye é"), close_payload(code) + b"\xff", close_payload(code, "x" * 123)])
+    )
     return [masked(CLOSE, payload, key=draw(keys))]
 
 

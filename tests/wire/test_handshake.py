@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.wire import BINARY, CLOSE, FIN, RSV1, TEXT, Door, EchoEndpoint, ManualLoop, Notes, close_payload, frame, make_hub, masked, split_frames
+from support.wire import BINARY, CLOSE, FIN, NO_LIMITS, RSV1, TEXT, Door, EchoEndpoint, ManualLoop, Notes, close_payload, frame, make_hub, masked, split_frames
 from wsrouter.access.origins import OriginPolicy
 from wsrouter.api.causes import Reason
 from wsrouter.config.settings import RouteSettings, ServerLimits
@@ -37,7 +37,7 @@ class Gate:
 class House:
     """A hub with routes, and doors to knock at."""
 
-    def __init__(self, *, limits=ServerLimits(), hosts=(), **routes):
+    def __init__(self, *, limits=NO_LIMITS, hosts=(), **routes):
         self.loop = ManualLoop()
         self.notes = Notes()
         self.hub = make_hub(self.loop, self.notes, limits)
@@ -80,9 +80,11 @@ def assert_upgraded(door):
 def refusal_bytes(status_line, *headers):
     body = status_line.encode() + b"\n"
     more = b"".join(header.encode() + b"\r\n" for header in headers)
-    return (
-        b"HTTP/1.1 %b\r\n%bContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
-        % (status_line.encode(), more, len(body), body)
+    return b"HTTP/1.1 %b\r\n%bContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
+        status_line.encode(),
+        more,
+        len(body),
+        body,
     )
 
 

@@ -8,6 +8,10 @@ from collections.abc import Awaitable
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from support.client import connect as sync_connect
+from support.raw import raw_client
+from support.wire import TEXT, frame
+
 MEMBERS, SENDERS, NEWCOMERS = 180, 20, 30
 EACH = 40
 HISTORY = 50
@@ -104,3 +108,41 @@ async def test_two_hundred_members_hear_everything_once_in_one_order_and_newcome
 async def hear_all(client: ClientConnection) -> list[str]:
     """As many messages as are spoken in all."""
     return [str(await client.recv()) for _ in range(SENDERS * EACH)]
+
+
+@pytest.mark.anyio
+@pytest.mark.slow
+async def test_members_that_are_torn_away_under_load_disturb_nobody(daemon):
+    running = await asyncio.to_thread(daemon, SITE)
+    url = running.url("/room/a")
+    async with asyncio.timeout(30):
+        members = await together(*(enter(url) for _ in range(60)))
+        torn = await together(*(enter(url) for _ in range(60)))
+        speaker = await enter(url)
+        readers = asyncio.gather(*(read_until_end(client) for client in members))
+        for number in range(600):
+            await speaker.send(f"{number}:" + "x" * 2000)
+            if number % 10 == 0:
+                torn.pop().transport.abort()
+            if number % 20 == 0:
+                await speaker.recv()
+        await speaker.send(END)
+        heard = await readers
+        speaker.transport.abort()
+    assert all([f"{number}:" + "x" * 2000 for number in range(600)] == each for each in heard)
+    await asyncio.to_thread(running.wait_for, "connection.closed", count=121)
+    assert 61 == len(running.find_records("connection.closed", cause="client_abort"))
+
+
+@pytest.mark.slow
+def test_a_member_that_reads_slowly_gets_every_byte_in_order(daemon):
+    running = daemon(SITE + "    outbox: {size: 64MiB}\n")
+    messages = [f"{number}:" + chr(97 + number % 26) * (number * 400 % 65_000) for number in range(300)]
+    with raw_client(running.port, 4096) as slow, sync_connect(running.url("/room/a"), max_size=None) as speaker:
+        slow.upgrade("/room/a")
+        for message in messages:
+            speaker.send(message)
+            assert message == speaker.recv(timeout=5)
+        expected = b"".join(frame(TEXT, message.encode()) for message in messages)
+        assert expected == slow.read_exactly(len(expected))
+        slow.assert_nothing_more()

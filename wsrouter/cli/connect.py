@@ -8,6 +8,7 @@ and nothing else: no reconnecting, no proxy of the environment.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from datetime import datetime
@@ -114,6 +115,15 @@ def describe_refusal(error: InvalidStatus) -> str:
     return f"{response.status_code} {escape(phrase)}{said}"
 
 
+def describe_failure(error: OSError | ValueError) -> str:
+    """Why there is no connection, in words; asyncio joins the refusals of several addresses into one error without a number."""
+    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
+        return "nothing listens there"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such socket"
+    return escape(str(getattr(error, "strerror", None) or error))
+
+
 def read_lines(descriptor: int, take: Callable[[str | None], object]) -> None:
     """Hands on each line of a descriptor, without its newline, and None at the end. Blocks; runs in a thread of its own.
 
@@ -157,6 +167,7 @@ def run(arguments: Namespace) -> int:
     """Connects and talks; 0 if the connection ended with a close frame or by Ctrl-C, 1 if it was refused, failed or got lost."""
     from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 
+    gc.enable()  # see `main`: this command may run for days
     url = complete_url(arguments.url)
     try:
         return asyncio.run(talk(url, arguments))
@@ -171,7 +182,7 @@ def run(arguments: Namespace) -> int:
     except TimeoutError:
         problem = f"failed: no answer from {url} in time"
     except (OSError, ValueError) as error:
-        problem = f"failed: cannot connect to {url}: {escape(str(error))}"
+        problem = f"failed: cannot connect to {url}: {describe_failure(error)}"
     print(problem, file=sys.stderr)
     return 1
 
@@ -199,9 +210,11 @@ async def talk(url: str, arguments: Namespace) -> int:
             await print_all(websocket)
         finally:
             sender.cancel()
-            await asyncio.wait([sender])
-            await websocket.close()
-            print(f"closed: {describe_close(websocket.protocol.close_rcvd, websocket.protocol.close_sent)}", file=sys.stderr)
+            try:
+                await asyncio.wait([sender])
+                await websocket.close()
+            finally:  # also where Ctrl-C comes while the server closes
+                print(f"closed: {describe_close(websocket.protocol.close_rcvd, websocket.protocol.close_sent)}", file=sys.stderr)
     return 0 if websocket.protocol.close_rcvd else 1
 
 

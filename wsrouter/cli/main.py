@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -39,8 +40,18 @@ wsrouter COMMAND --help tells more about a command.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line; returns the exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    """Runs a command line, by default that of this process; returns the exit code."""
+    if arguments is not None:
+        return _run(list(arguments))
+    # A command that answers and ends makes no garbage worth looking for: 20 ms of the 130 of `check`. `run` and `connect` turn it on again.
+    gc.disable()
+    try:
+        return _run(sys.argv[1:])
+    finally:
+        gc.freeze()
+
+
+def _run(words: list[str]) -> int:
     _never_fail_to_print()
     try:
         return _dispatch(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -102,6 +103,7 @@ def _serve(site: Site, arguments: Namespace) -> int:
     from wsrouter.daemon.loop import choose_loop, run_to_end
     from wsrouter.observe.logs import configure_logs
 
+    gc.enable()  # see `main`
     log = site.file.log
     if arguments.dev and log.format == "auto":
         log = replace(log, format="pretty")

@@ -70,11 +70,12 @@ def readable(path: Path, note: str = "") -> Path:
 
 def load_any(path: Path, problems: Problems) -> Site | None:
     """The site of a YAML file; or one made of a plugin file or a folder of them. None where there are errors."""
-    from wsrouter.site.quick import quick_site
+    if path.suffix == ".py" or path.is_dir():
+        from wsrouter.site.quick import quick_site
+
+        return quick_site(path, problems)
     from wsrouter.site.site import load_site
 
-    if path.suffix == ".py" or path.is_dir():
-        return quick_site(path, problems)
     return load_site(path, os.environ, problems)
 
 

@@ -9,6 +9,7 @@ from traceback import FrameSummary, StackSummary, TracebackException
 from typing import Final, NamedTuple
 
 _MACHINERY: Final = ("wsrouter", "asyncio", "websockets", "uvloop")
+_COMPILED: Final = "uvloop/"  # how its compiled files name themselves
 _HANDLERS: Final = "wsrouter.handlers"  # built-in handlers are plugins, too
 _MAX_CHAIN: Final = 8
 
@@ -25,7 +26,7 @@ def trace(error: BaseException) -> Trace:
     """What a record tells of an exception. Never raises, whatever the exception does when it is asked."""
     try:
         told = TracebackException.from_exception(error, compact=True)
-        dropped, kept = _folders(_MACHINERY), _folders((_HANDLERS,))
+        dropped, kept = (*_folders(_MACHINERY), _COMPILED), _folders((_HANDLERS,))
         for link in _chain(told):
             own = [frame for frame in link.stack if frame.filename.startswith(kept) or not frame.filename.startswith(dropped)]
             # A failure of wsrouter itself has no frames but those: then they are what helps.

@@ -75,9 +75,7 @@ class AsyncChain:
         finally:
             await self._close(connection, queue, opened)
 
-    async def _call(
-        self, connection: ClientConnection | None, step: Step, name: str, hook: Callable[..., Awaitable[None] | None], *arguments: object
-    ) -> bool:
+    async def _call(self, connection: ClientConnection | None, step: Step, name: str, hook: Callable[..., Awaitable[None] | None], *arguments: object) -> bool:
         """Calls a hook, awaiting it where it is async; tells whether it went well."""
         try:
             result = hook(*arguments)

@@ -86,15 +86,18 @@ class SourceHandler(Handler[Message]):
         Raises:
             CancelledError: if it was cancelled, whatever the generator made of that.
         """
+        task = current_task()
+        assert task is not None
         published = 0
         try:
             async with aclosing(self._function(self._context, **self._options)) as source:
                 async for message in source:
+                    if task.cancelling():
+                        break
                     self._context.publish(self._topic, message)
                     published += 1
                     if published % BURST == 0:  # one that never waits must not stop everything else
                         await self._context.clock.sleep(0)
         finally:
-            task = current_task()
-            if task is not None and task.cancelling():
+            if task.cancelling():
                 raise CancelledError

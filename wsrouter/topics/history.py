@@ -23,7 +23,7 @@ class Kept:
 
     def append(self, message: Message) -> None:
         """Keeps a message, and drops what has become too much."""
-        size = len(message)
+        size = len(message.encode()) if isinstance(message, str) and not message.isascii() else len(message)
         self._messages.append((self._monotonic(), size, message))
         self._bytes += size
         self._prune()
