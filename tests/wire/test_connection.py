@@ -258,7 +258,6 @@ def test_a_batch_that_the_descriptor_takes_only_in_part_goes_on_through_the_tran
 # Bounds.
 
 
-@pytest.mark.xfail(strict=True, reason="one read is inflated whole: 256 KiB of it may become 200 MiB (threats, section 0, line 3)")
 def test_no_more_than_a_little_is_inflated_in_one_turn_and_nothing_is_lost():
     compressed = masked(BINARY, deflate(bytes(65536), 15), flags=FIN | RSV1)
     wire = Wire(QUIET, deflate=Deflate(15, 12))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # As `websockets` under asyncio: above this `await send()` waits, and a connection's own replies pause its reading.
 WRITE_HIGH_BYTES = 64 * 1024
 
-HOLD_REPLIES, HOLD_INBOX = 1, 2
-"""Why reading pauses: the client does not take its replies; its handler is behind."""
+HOLD_REPLIES, HOLD_INBOX, HOLD_TURN = 1, 2, 4
+"""Why reading pauses: the client does not take its replies; its handler is behind; a read is not dealt with yet."""
 
 
 class Writer(ConnectionFacts):

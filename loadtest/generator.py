@@ -1,0 +1,241 @@
+"""A load generator in one epoll loop, as a process of its own: it counts bytes and looks into no frame, so that it is not the measure.
+
+    python generator.py PORT PATH MODE CONNECTIONS IN_FLIGHT SIZE
+
+It says `ready` once the connections are open. For each line on stdin, a number of seconds, it makes load for so long, waits
+until every answer is in, and prints how many messages reached clients. It ends with its stdin.
+
+Modes: `echo`, every connection sends IN_FLIGHT messages in one write and waits for their answers; `fan`, the first one
+publishes them and all wait; `accept`, CONNECTIONS are opened and closed at a time; `idle`, CONNECTIONS more are opened, whatever
+the seconds, each is pinged, gets a message of two fragments echoed, and falls silent.
+Loses: a server that sends what was not asked for, a ping for example, is an error. Keep a process under 20 seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+import sys
+from time import monotonic
+
+TEXT, CONTINUATION, CLOSE, PING = 0x1, 0x0, 0x8, 0x9
+FIN = 0x80
+MASK = b"\x12\x34\x56\x78"
+# Longer than a server under load needs for anything here.
+PATIENCE_S = 20.0
+
+
+class UnexpectedAnswer(Exception):  # noqa: N818 -- it ends this process, and its text is all that is read of it
+    """The server did not answer as it must; the text says how."""
+
+
+def masked_frame(payload: bytes, first: int = FIN | TEXT) -> bytes:
+    """A frame as a client sends it (RFC 6455, section 5.2)."""
+    masked = bytes(byte ^ MASK[index % 4] for index, byte in enumerate(payload))
+    if len(payload) < 126:
+        return struct.pack("!BB", first, 0x80 | len(payload)) + MASK + masked
+    if len(payload) < 65536:
+        return struct.pack("!BBH", first, 0xFE, len(payload)) + MASK + masked
+    return struct.pack("!BBQ", first, 0xFF, len(payload)) + MASK + masked
+
+
+def frame_bytes(size: int) -> int:
+    """How long a server's frame of a payload of this size is."""
+    return size + (2 if size < 126 else 4 if size < 65536 else 10)
+
+
+def request(port: int, path: str) -> bytes:
+    """The upgrade as a browser's page of the same host asks for it."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nOrigin: http://127.0.0.1:{port}\r\n\r\n"
+    ).encode()
+
+
+def read_head(sock: socket.socket) -> None:
+    """Reads a 101.
+
+    Raises:
+        UnexpectedAnswer: if it is another answer, or more than that.
+    """
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        part = sock.recv(4096)
+        head += part
+        if not part or b" 101 " not in head[:16]:
+            raise UnexpectedAnswer(f"no upgrade but {head[:80]!r}")
+
+
+def read_exactly(sock: socket.socket, size: int) -> None:
+    """Reads and forgets so many bytes.
+
+    Raises:
+        UnexpectedAnswer: if the server hangs up first.
+    """
+    while size:
+        got = len(sock.recv(size))
+        if not got:
+            raise UnexpectedAnswer(f"the server hung up with {size} bytes to come")
+        size -= got
+
+
+class Load:
+    """Where to, and what one connection sends at once."""
+
+    def __init__(self, port: int, path: str, connections: int, in_flight: int, size: int) -> None:
+        self.address = ("127.0.0.1", port)
+        self.connections = connections
+        self.in_flight = in_flight
+        self.burst = masked_frame(bytes(ord("a") + index % 26 for index in range(size))) * in_flight
+        self.answer_bytes = frame_bytes(size) * in_flight
+        self._request = request(port, path)
+
+    def prepare(self) -> None:
+        """What comes before the first run."""
+
+    def run(self, seconds: float) -> int:
+        """Makes load; how many messages reached clients."""
+        raise NotImplementedError
+
+    def open_many(self, count: int) -> list[socket.socket]:
+        """Opens connections side by side, some dozens at a time."""
+        opened: list[socket.socket] = []
+        while len(opened) < count:
+            batch = [socket.create_connection(self.address, PATIENCE_S) for _ in range(min(64, count - len(opened)))]
+            for sock in batch:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.sendall(self._request)
+            for sock in batch:
+                read_head(sock)
+            opened += batch
+        return opened
+
+
+class Traffic(Load):
+    """Messages over connections that stay open."""
+
+    def prepare(self) -> None:
+        """Opens the connections."""
+        self._socks = self.open_many(self.connections)
+        self._epoll = select.epoll()
+        self._readers = {}
+        for sock in self._socks:
+            sock.setblocking(False)
+            self._epoll.register(sock, select.EPOLLIN)
+            self._readers[sock.fileno()] = sock.recv_into
+
+    def _ready(self) -> list[tuple[int, int]]:
+        events = self._epoll.poll(PATIENCE_S)
+        if not events:
+            raise UnexpectedAnswer(f"no answer within {PATIENCE_S:g} s")
+        return events
+
+
+class Echo(Traffic):
+    """Every connection sends again as soon as all its answers are in."""
+
+    def run(self, seconds: float) -> int:
+        """Makes load; how many messages came back."""
+        burst, whole, readers, write = self.burst, self.answer_bytes, self._readers, os.write
+        buffer = bytearray(256 * 1024)
+        left = dict.fromkeys(readers, whole)
+        end = monotonic() + seconds
+        bursts = waiting = len(readers)
+        for fd in readers:
+            write(fd, burst)
+        while waiting:
+            is_over = monotonic() >= end
+            for fd, _ in self._ready():
+                missing = left[fd] - (readers[fd](buffer) or whole + 1)
+                if missing < 0:
+                    raise UnexpectedAnswer("the server hung up, or sent what was not asked for")
+                if missing:
+                    left[fd] = missing
+                elif is_over:
+                    waiting -= 1
+                else:
+                    left[fd] = whole
+                    bursts += 1
+                    write(fd, burst)
+        return bursts * self.in_flight
+
+
+class Fan(Traffic):
+    """The first connection publishes, and again as soon as all have everything."""
+
+    def run(self, seconds: float) -> int:
+        """Makes load; how many messages were delivered."""
+        readers, buffer = self._readers, bytearray(256 * 1024)
+        whole = self.answer_bytes * len(readers)
+        end = monotonic() + seconds
+        bursts = 0
+        while monotonic() < end:
+            bursts += 1
+            os.write(self._socks[0].fileno(), self.burst)
+            left = whole
+            while left > 0:
+                for fd, _ in self._ready():
+                    left -= readers[fd](buffer) or whole + 1
+            if left:
+                raise UnexpectedAnswer("the server hung up, or sent what was not asked for")
+        return bursts * self.in_flight * len(readers)
+
+
+class Accept(Load):
+    """Connections are opened, closed by the closing handshake, and opened again."""
+
+    def run(self, seconds: float) -> int:
+        """Makes load; how many were opened."""
+        end = monotonic() + seconds
+        opened = 0
+        close = masked_frame(struct.pack("!H", 1000), FIN | CLOSE)
+        while not opened or monotonic() < end:
+            socks = self.open_many(self.connections)
+            opened += len(socks)
+            for sock in socks:
+                sock.sendall(close)
+            for sock in socks:
+                read_exactly(sock, frame_bytes(2))
+                sock.recv(1)  # the server ends the TCP connection first (RFC 6455, section 7.1.1)
+                sock.close()
+        return opened
+
+
+class Idle(Load):
+    """Connections that have had a ping and a fragmented message, and are silent from then on."""
+
+    def prepare(self) -> None:
+        """Nothing is open yet."""
+        self._kept: list[socket.socket] = []
+
+    def run(self, seconds: float) -> int:
+        """Opens more, whatever the seconds; how many."""
+        said = masked_frame(b"ping", FIN | PING) + masked_frame(b"in ", TEXT) + masked_frame(b"two", FIN | CONTINUATION)
+        more = self.open_many(self.connections)
+        for sock in more:
+            sock.sendall(said)
+        for sock in more:
+            read_exactly(sock, frame_bytes(4) + frame_bytes(6))
+        self._kept += more
+        return len(more)
+
+
+MODES: dict[str, type[Load]] = {"echo": Echo, "fan": Fan, "accept": Accept, "idle": Idle}
+
+
+def main(port: str, path: str, mode: str, connections: str, in_flight: str, size: str) -> None:
+    """Makes load as it is told, until stdin ends."""
+    load = MODES[mode](int(port), path, int(connections), int(in_flight), int(size))
+    load.prepare()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(load.run(float(line)), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except (OSError, UnexpectedAnswer) as error:
+        sys.exit(f"generator: {error}")
