@@ -11,12 +11,11 @@ from typing import NamedTuple
 from websockets.exceptions import ConcurrencyError, TooManyFragments
 
 from wsrouter.api.messages import Message
+from wsrouter.wire.slow_lane import MAX_FRAGMENTS
 
 # The library's max_queue: reading pauses above 16 waiting frames and goes on at 4.
 HIGH = 16
 LOW = 4
-# The library's own limit (its MAX_FRAGMENTS), for messages that `recv` puts together.
-MAX_FRAGMENTS = 4096
 
 _Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 

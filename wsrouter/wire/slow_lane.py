@@ -6,7 +6,8 @@ are done here, as the library's asyncio layer does them. The object lives only w
 
 from __future__ import annotations
 
-from websockets.extensions.permessage_deflate import PerMessageDeflate
+import os
+
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -14,10 +15,11 @@ from websockets.server import ServerProtocol
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Message
 from wsrouter.api.ports import Ending
+from wsrouter.wire.inflate import Inflater
 from wsrouter.wire.upgrade import Deflate
 
-# As `websockets` (MAX_FRAGMENTS), after CVEs of its kind in ws and undici.
-MAX_FRAGMENTS = 4096
+# As `websockets` (MAX_FRAGMENTS), after CVEs of its kind in ws and undici; with its variable, for the few that need more.
+MAX_FRAGMENTS = int(os.environ.get("WEBSOCKETS_MAX_FRAGMENTS", "4096"))
 
 _FAILURES = {1002: Cause.PROTOCOL_ERROR, 1007: Cause.INVALID_TEXT, 1009: Cause.TOO_BIG}
 
@@ -31,7 +33,7 @@ class SlowLane:
         """`limit_bytes` bounds a message, inflated and assembled."""
         self.protocol = ServerProtocol(state=State.OPEN, max_size=limit_bytes)
         if deflate is not None:
-            self.protocol.extensions = [PerMessageDeflate(True, True, deflate.client_bits, deflate.server_bits, {"memLevel": 5})]
+            self.protocol.extensions = [Inflater(deflate)]
         self._limit = limit_bytes
         self._parts: list[bytes] = []
         self._text = False
