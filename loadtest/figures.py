@@ -137,6 +137,6 @@ def load_recorded(path: Path) -> Recorded:
 
 
 def save_recorded(path: Path, recorded: Recorded) -> None:
-    """Writes ratios to three places: more is noise."""
-    ratios = {name: round(ratio, 3) for name, ratio in recorded.ratios.items()}
+    """Writes ratios with three digits that count: more is noise."""
+    ratios = {name: float(f"{ratio:.3g}") for name, ratio in recorded.ratios.items()}
     path.write_text(json.dumps({"date": recorded.date, "versions": dict(recorded.versions), "ratios": ratios}, indent=2) + "\n", "utf-8")

@@ -18,6 +18,7 @@ import select
 import socket
 import struct
 import sys
+from contextlib import closing
 from time import monotonic
 
 TEXT, CONTINUATION, CLOSE, PING = 0x1, 0x0, 0x8, 0x9
@@ -90,6 +91,7 @@ class Load:
         self.in_flight = in_flight
         self.burst = masked_frame(bytes(ord("a") + index % 26 for index in range(size))) * in_flight
         self.answer_bytes = frame_bytes(size) * in_flight
+        self.socks: list[socket.socket] = []
         self._request = request(port, path)
 
     def prepare(self) -> None:
@@ -99,18 +101,24 @@ class Load:
         """Makes load; how many messages reached clients."""
         raise NotImplementedError
 
-    def open_many(self, count: int) -> list[socket.socket]:
-        """Opens connections side by side, some dozens at a time."""
-        opened: list[socket.socket] = []
-        while len(opened) < count:
-            batch = [socket.create_connection(self.address, PATIENCE_S) for _ in range(min(64, count - len(opened)))]
-            for sock in batch:
+    def open_more(self) -> list[socket.socket]:
+        """Opens CONNECTIONS side by side, some dozens at a time."""
+        before = len(self.socks)
+        for at in range(0, self.connections, 64):
+            for _ in range(min(64, self.connections - at)):
+                sock = socket.create_connection(self.address, PATIENCE_S)
+                self.socks.append(sock)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.sendall(self._request)
-            for sock in batch:
+            for sock in self.socks[before + at :]:
                 read_head(sock)
-            opened += batch
-        return opened
+        return self.socks[before:]
+
+    def close(self) -> None:
+        """Closes what is open."""
+        for sock in self.socks:
+            sock.close()
+        self.socks.clear()
 
 
 class Traffic(Load):
@@ -118,10 +126,9 @@ class Traffic(Load):
 
     def prepare(self) -> None:
         """Opens the connections."""
-        self._socks = self.open_many(self.connections)
         self._epoll = select.epoll()
         self._readers = {}
-        for sock in self._socks:
+        for sock in self.open_more():
             sock.setblocking(False)
             self._epoll.register(sock, select.EPOLLIN)
             self._readers[sock.fileno()] = sock.recv_into
@@ -176,9 +183,9 @@ class Fan(Traffic):
         whole = self.answer_bytes * len(readers)
         end = monotonic() + seconds
         bursts = 0
-        while monotonic() < end:
+        while not bursts or monotonic() < end:
             bursts += 1
-            os.write(self._socks[0].fileno(), self.burst)
+            os.write(self.socks[0].fileno(), self.burst)
             left = whole
             while left > 0:
                 for fd, _ in self._ready():
@@ -197,33 +204,27 @@ class Accept(Load):
         opened = 0
         close = masked_frame(struct.pack("!H", 1000), FIN | CLOSE)
         while not opened or monotonic() < end:
-            socks = self.open_many(self.connections)
-            opened += len(socks)
-            for sock in socks:
+            opened += len(self.open_more())
+            for sock in self.socks:
                 sock.sendall(close)
-            for sock in socks:
+            for sock in self.socks:
                 read_exactly(sock, frame_bytes(2))
                 sock.recv(1)  # the server ends the TCP connection first (RFC 6455, section 7.1.1)
-                sock.close()
+            self.close()
         return opened
 
 
 class Idle(Load):
     """Connections that have had a ping and a fragmented message, and are silent from then on."""
 
-    def prepare(self) -> None:
-        """Nothing is open yet."""
-        self._kept: list[socket.socket] = []
-
     def run(self, seconds: float) -> int:
         """Opens more, whatever the seconds; how many."""
         said = masked_frame(b"ping", FIN | PING) + masked_frame(b"in ", TEXT) + masked_frame(b"two", FIN | CONTINUATION)
-        more = self.open_many(self.connections)
+        more = self.open_more()
         for sock in more:
             sock.sendall(said)
         for sock in more:
             read_exactly(sock, frame_bytes(4) + frame_bytes(6))
-        self._kept += more
         return len(more)
 
 
@@ -232,11 +233,11 @@ MODES: dict[str, type[Load]] = {"echo": Echo, "fan": Fan, "accept": Accept, "idl
 
 def main(port: str, path: str, mode: str, connections: str, in_flight: str, size: str) -> None:
     """Makes load as it is told, until stdin ends."""
-    load = MODES[mode](int(port), path, int(connections), int(in_flight), int(size))
-    load.prepare()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        print(load.run(float(line)), flush=True)
+    with closing(MODES[mode](int(port), path, int(connections), int(in_flight), int(size))) as load:
+        load.prepare()
+        print("ready", flush=True)
+        for line in sys.stdin:
+            print(load.run(float(line)), flush=True)
 
 
 if __name__ == "__main__":

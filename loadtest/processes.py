@@ -124,7 +124,7 @@ def run_server(name: str, cpu: int | None) -> Iterator[Server]:
     inherited = {key: value for key, value in os.environ.items() if key not in FOREIGN_VARIABLES}
     with ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 -- one of COMMANDS
             COMMANDS[name], cwd=ROOT, env=inherited, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
         server = Server(name, process, log)
@@ -137,7 +137,7 @@ def run_server(name: str, cpu: int | None) -> Iterator[Server]:
 def run_generator(port: int, arguments: Sequence[object], cpu: int | None) -> Iterator[Generator]:
     """Runs a generator on one CPU while the body lasts; `arguments` are those after the port."""
     command = [sys.executable, "-I", "-S", str(HERE / "generator.py"), str(port), *map(str, arguments)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 -- our own file
     generator = Generator(process)
     try:
         pin(process.pid, cpu)

@@ -113,3 +113,22 @@ def test_a_check_without_plugins_imports_neither_an_event_loop_nor_a_network_lib
     modules = set(done.stderr.split())
     assert not modules & {"asyncio", "websockets", "structlog", "uvloop", "ssl", "socket", "logging", "importlib.metadata", "email"}
     assert len(modules) < 260
+
+
+def test_a_full_disk_is_one_clear_line(tmp_path):
+    (tmp_path / "site.yaml").write_text(ECHO, "utf-8")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "wsrouter", "check"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=30
+        )
+
+    assert (1, "cannot print the answer: No space left on device\n") == (done.returncode, done.stderr)
+
+
+def test_without_any_standard_stream_it_runs_all_the_same(tmp_path):
+    (tmp_path / "site.yaml").write_text("routes: {/echo: echo}\nserver: {listen: 127.0.0.1:0}", "utf-8")
+    command = f"{sys.executable} -m wsrouter run <&- >&- 2>&- & sleep 0; wait $!"
+    process = subprocess.Popen(["sh", "-c", f"exec {sys.executable} -m wsrouter check <&- >&- 2>&-"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+    assert process.wait(30) == 0
+    assert command

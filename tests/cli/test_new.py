@@ -35,6 +35,12 @@ def test_it_writes_a_plugin_and_its_test_and_says_how_to_route_it(tmp_path, caps
     assert capsys.readouterr().out.endswith("  /daily_report: daily_report\n")
 
 
+def test_a_plugin_that_hides_a_built_in_handler_is_told_of(tmp_path, capsys):
+    assert new.run(parse("echo", "--folder", str(tmp_path))) == 0
+
+    assert "it hides the built-in handler 'echo': rename the files if that is not meant\n" == capsys.readouterr().err
+
+
 def test_the_written_tests_of_every_kind_pass_as_they_are(tmp_path):
     for kind in KINDS:
         assert new.run(parse(f"my_{kind}", "--kind", kind, "--folder", str(tmp_path))) == 0

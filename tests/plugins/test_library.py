@@ -93,7 +93,7 @@ def test_a_file_without_handler_is_a_problem_at_what_was_meant_as_one(write: Wri
 
 def test_a_name_that_the_file_does_not_have_is_answered_with_those_it_has(write: Write) -> None:
     library = write(hello="async def a(websocket): ...\nasync def b(websocket): ...\nx = 1", empty="")
-    assert "plugins/hello.py:1:1: there is no 'c' in it; it has: hello:a, hello:b" == problem_of(library, "hello:c")
+    assert "None: there is no 'c' in plugins/hello.py; it has: hello:a, hello:b" == problem_of(library, "hello:c")
     assert problem_of(library, "empty:x").endswith("it has: no handler")
 
 

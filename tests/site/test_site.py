@@ -47,6 +47,40 @@ def test_two_patterns_that_tie_name_both_places(tmp_path: Path) -> None:
     assert lines == [f"3:3: /a/{{y}} and /a/{{x}} ({tmp_path}/site.yaml:2:3) match the same paths and neither is more exact; change or remove one of them"]
 
 
+def test_what_is_wrong_between_routes_is_told_beside_what_is_wrong_within_them(tmp_path: Path) -> None:
+    site, lines = load_text(tmp_path, "  /a/{x}: echo\n  /a/{y}: echo\n  /b: ecko\n  c: echo\n")
+
+    assert site is None
+    assert ["3:3", "4:7", "5:3"] == [line.partition(": ")[0] for line in lines]
+    assert "match the same paths" in lines[0]
+
+
+def test_one_of_several_handlers_that_is_not_in_its_file_is_a_problem_of_the_site(tmp_path: Path) -> None:
+    _, lines = load_text(tmp_path, "  /a: talk:tlak\n", {"talk.py": "async def talk(websocket): ...\n"})
+
+    assert [f"2:7: there is no 'tlak' in {tmp_path}/plugins/talk.py; it has: talk:talk"] == lines
+
+
+def test_a_method_that_is_named_like_a_hook_and_is_none_is_a_warning(tmp_path: Path) -> None:
+    plugin = "from wsrouter import Handler\nclass Loud(Handler[str]):\n    def on_mesage(self, connection, message): return message\n"
+
+    site, lines = load_text(tmp_path, "  /a: loud\n  /b: loud\n", {"loud.py": plugin})
+
+    assert site is not None
+    assert ["2:7: warning: loud: on_mesage is no hook and is never called; did you mean on_message? hooks are start, on_open, on_message, on_close, stop"] == lines
+
+
+def test_a_constructor_that_takes_something_is_a_problem_with_its_cure(tmp_path: Path) -> None:
+    plugin = "from wsrouter import Handler\nclass Loud(Handler[str]):\n    def __init__(self, greeting): self.greeting = greeting\n"
+
+    site, lines = load_text(tmp_path, "  /a: loud\n", {"loud.py": plugin})
+
+    assert site is None
+    assert len(lines) == 1
+    assert lines[0].startswith("2:7: loud: checking the options of 'loud' raised TypeError: ")
+    assert lines[0].endswith("; delete its __init__: options are annotated fields, and the rest begins in start(self, context)")
+
+
 def test_a_coroutine_that_does_not_stand_last_is_a_problem(tmp_path: Path) -> None:
     site, lines = load_text(tmp_path, "  /a: [talk, echo]\n", {"talk.py": "async def talk(websocket): ...\n"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    _open_closed_streams()
     _never_fail_to_print()
     try:
         return _dispatch(words)
@@ -59,8 +61,14 @@ def _run(words: list[str]) -> int:
         print(error, file=sys.stderr)
         return error.code
     except BrokenPipeError:  # `wsrouter routes | head`: nothing more may be written there, also not at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_to_nowhere()
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _print_to_nowhere()
+        print(f"cannot print the answer: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -147,6 +155,22 @@ def _refuse_unknown_command(word: str) -> None:
     nearest = find_nearest(word, COMMANDS)
     cure = f"did you mean {nearest}? commands are" if nearest else "commands are"
     raise CommandError(f"there is no command {word!r}, and no such file: {cure} {', '.join(COMMANDS)}", 2)
+
+
+def _print_to_nowhere() -> None:
+    """What is left in stdout's buffer, and what is printed from now on, is dropped."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_closed_streams() -> None:
+    """Started without stdin, stdout or stderr, it gets the null device for them, so that no socket is given their numbers."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            with suppress(OSError):
+                os.fstat(descriptor)
+                continue
+            null = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            setattr(sys, name, os.fdopen(null, "w" if descriptor else "r"))
 
 
 def _never_fail_to_print() -> None:

@@ -28,6 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Writes both files and says how to route it; 1 if one exists or the name cannot be."""
     from wsrouter.cli.scaffold import plugin_files, plugin_name, write_new
+    from wsrouter.plugins.builtins import BUILTIN_HANDLERS
 
     try:
         name = plugin_name(arguments.name)
@@ -43,4 +44,6 @@ def run(arguments: Namespace) -> int:
         print(f"cannot write {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     print(f"add it to the site:\n  /{name}: {name}")
+    if name in BUILTIN_HANDLERS:
+        print(f"it hides the built-in handler {name!r}: rename the files if that is not meant", file=sys.stderr)
     return 0

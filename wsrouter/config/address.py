@@ -53,7 +53,7 @@ def parse_address(text: str) -> Address:
     if not colon:
         if _PORT.fullmatch(text):
             return Address("tcp", ("127.0.0.1",), _port(text))
-        raise ValueError(f'"{text}" has no port: write {text or "localhost"}:8765, or one of {_FORMS}')
+        raise ValueError(f'"{text}" has no port: write {text if _HOST_NAME.fullmatch(text) else "localhost"}:8765, or one of {_FORMS}')
     if text.endswith("]"):
         raise ValueError(f"{text} has no port: write {text}:8765")
     return Address("tcp", _hosts(host, text), _port(port))
@@ -67,7 +67,7 @@ def _hosts(host: str, text: str) -> tuple[str, ...]:
         return LOCALHOST
     if host.startswith("[") and host.endswith("]"):
         return (_ipv6(host[1:-1]),)
-    if ":" in host:
+    if ":" in host and not host.startswith("["):
         raise ValueError(f"{text} is ambiguous: write an IPv6 address in brackets, [{_bare_ipv6(text)}]:8765")
     if _IPV4_LIKE.fullmatch(host):
         return (_ipv4(host),)

@@ -57,7 +57,7 @@ def _cure(form: Form, node: Node) -> str | None:
         return None
     if form.origin is Literal or (isinstance(form.base, type) and issubclass(form.base, Enum)):
         return _choice_cure(form, node)
-    if form.base is str and not isinstance(node.value, str) and node.value is not None:
+    if form.base is str and not isinstance(node.value, str) and node.text not in {"", "~"}:
         return f"; write {quoted(node.text)}"
     if form.base is bool and node.text.lower() in _YES_NO:
         return f"; write {_YES_NO[node.text.lower()]}" + ("" if node.plain else " without quotes")

@@ -88,8 +88,8 @@ def with_source(problem: Problem, line: str | None) -> str:
 
 
 def relative_to_here(path: Path) -> str:
-    """A path as short as it can be said from the working directory."""
+    """A path as short as it can be said from the working directory: relative to it where it lies below."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError):
-        return str(path)
+        return str(path.resolve() if path.is_absolute() and ".." in path.parts else path)

@@ -19,7 +19,7 @@ from wsrouter.config.nearest import find_nearest
 from wsrouter.config.nodes import MappingNode, Node, ScalarNode, SequenceNode, is_nothing, show, show_text
 from wsrouter.config.options import ROUTE_SETTINGS, check_options
 from wsrouter.config.problems import Place, Problems
-from wsrouter.config.settings import RouteSettings
+from wsrouter.config.settings import RouteSettings, Server
 
 LONG_FORM: Final = ("handler", "options")
 
@@ -219,9 +219,20 @@ class RouteReader:
         return f"unknown key {show_text(key)}: {self._owner(key) or self._nearest(key)}"
 
     def _owner(self, key: str) -> str | None:
-        """Where a setting belongs that stands one level too high."""
+        """Where a setting belongs that stands one level too high, or too low."""
+        if key in Server.__struct_fields__:
+            return "it belongs below server:, at the top of the file"
         owner = find_owner(RouteSettings, key)
         return f"it belongs below {owner}:" if owner else None
+
+    def _meant(self, step: _Step) -> str:
+        """What may be meant by a step that is no handler; a name alone can be no setting, but a file is easily named whole."""
+        name = step.name.text
+        if step.options is not None:
+            return self._owner(name) or self._nearest(name)
+        names = sorted(self._finder.names())
+        nearest = find_nearest(name.rpartition("/")[2].removesuffix(".py"), names)
+        return f"{f'did you mean {nearest}? ' if nearest else ''}handlers are {', '.join(names) or 'none'}"
 
     def _nearest(self, name: str) -> str:
         """The nearest setting and the nearest handler, and what there is."""
@@ -245,7 +256,7 @@ class RouteReader:
         found = self._find(step.name.text)
         if isinstance(found, HandlerProblem):
             unknown = found.place is None and step.name.text.partition(":")[0] not in self._finder.names()
-            hint = f"; {self._owner(step.name.text) or self._nearest(step.name.text)}" if unknown else ""
+            hint = f"; {self._meant(step)}" if unknown else ""
             self._problems.add(found.place or step.name.place, found.message + hint)
             return None
         options = check_options(found, step.name, step.options, known, self._problems)

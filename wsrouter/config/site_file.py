@@ -5,7 +5,7 @@ site = load_site_file(path, make_finder=…, pattern_params=…, environ=os.envi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -58,17 +58,20 @@ def load_site_file(
     pattern_params: Callable[[str], Collection[str]],
     environ: Mapping[str, str],
     problems: Problems,
+    check_routes: Callable[[Sequence[RouteEntry]], None] = lambda routes: None,
 ) -> SiteFile | None:
     """Loads a site; None, with all problems noted, where it has errors. Warnings do not keep it from being loaded.
 
     `make_finder` is given the plugin folders; `pattern_params` gives the names of a path pattern's parameters, and raises a
-    ValueError with the message where the pattern is wrong.
+    ValueError with the message where the pattern is wrong. `check_routes` is given the routes that are right by themselves, and
+    notes what is wrong between them: also where there are other errors, so that all are told at once.
     """
     before = len(problems.errors)
     root = _load_mapping(path, environ, problems)
     if root is None:
         return None
     site = _Site(path, root, environ, problems).load(make_finder, pattern_params)
+    check_routes(site.routes)
     return site if len(problems.errors) == before else None
 
 
@@ -108,7 +111,7 @@ class _Site:
         self._routes: list[RouteEntry] = []
         self._places: dict[str, Place] = {}  # pattern -> where it stands first
 
-    def load(self, make_finder: Callable[[tuple[Path, ...]], HandlerFinder], pattern_params: Callable[[str], Collection[str]]) -> SiteFile | None:
+    def load(self, make_finder: Callable[[tuple[Path, ...]], HandlerFinder], pattern_params: Callable[[str], Collection[str]]) -> SiteFile:
         """Reads every part, whatever is wrong with the others."""
         self._check_keys()
         server = self._record("server", Server)
@@ -198,14 +201,15 @@ class _Site:
                 self._problems.warn(key.place, 'there is no route here: add lines like "/echo: echo"')
             return
         if not isinstance(node, MappingNode):
-            self._problems.add(node.place, hide(node, f'routes must be a mapping of paths, as "/echo: echo", not {show(node)}'))
+            cure = "; write a space after the colon" if isinstance(node, ScalarNode) and ":" in node.text else ""
+            self._problems.add(node.place, hide(node, f'routes must be a mapping of paths, as "/echo: echo", not {show(node)}{cure}'))
             return
         for key, value in node.pairs:
             first = self._places.setdefault(key.text, key.place)
             if first is not key.place:
                 self._problems.add(key.place, f"the route {key.text} stands at {first} already: delete one of them")
             entry = reader.read(key, value)
-            if entry is not None:
+            if entry is not None and first is key.place:  # one that stands twice is told of already
                 self._routes.append(entry)
 
     def _include(self, reader: RouteReader) -> list[Path]:

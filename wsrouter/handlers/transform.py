@@ -164,7 +164,7 @@ class Transform(Handler[Message]):
         rules = {"jmespath": self.jmespath, "json": self.json, "template": self.template, "text": self.text}
         given = [name for name, rule in rules.items() if rule is not None]
         if not given:
-            raise OptionError(f"it needs one of {', '.join(rules)}")
+            raise OptionError(f"it needs one of {', '.join(rules)}; write transform: {{text: upper}}, say")
         if len(given) > 1:
             raise OptionError(f"{' and '.join(given)} exclude each other; keep one, and write the others as further steps", given[1])
         if self.template is not None and not isinstance(self.template.source, str):

@@ -136,6 +136,8 @@ class HandlerLibrary:
         picked = pick(vars(loaded.module), inner)
         if isinstance(picked, str):
             known = ", ".join(f"{name}:{key}" for key in sorted(candidates(loaded.module)))
+            if inner not in vars(loaded.module):  # it is the site that is wrong
+                raise HandlerProblem(f"there is no {inner!r} in {relative_to_here(loaded.file.path)}; it has: {known or 'no handler'}", None)
             raise HandlerProblem(f"{picked}; it has: {known or 'no handler'}", loaded.file.place(line_of(loaded.file.tree, inner)))
         return build_spec(picked, f"{name}:{inner}", sources=loaded.sources)
 

@@ -64,7 +64,9 @@ class HandlerSpec:
         except HandlerError as error:
             raise OptionError(str(error)) from error
         except BaseException as error:  # a plugin's code: even its sys.exit() is a problem of the site, not the end of the process
-            raise OptionError(f"checking the options of {self.name!r} raised {error_text(error)}") from error
+            own = isinstance(error, TypeError) and isinstance(self.target, type) and self.target.__init__ is not Handler.__init__
+            cure = "; delete its __init__: options are annotated fields, and the rest begins in start(self, context)" if own else ""
+            raise OptionError(f"checking the options of {self.name!r} raised {error_text(error)}{cure}") from error
 
 
 def error_text(error: BaseException) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wsrouter.api.handler import Handler
+from wsrouter.config.nearest import find_nearest
 from wsrouter.routing.pattern import find_ties
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from wsrouter.plugins.spec import HandlerSpec
     from wsrouter.site.route import Route
 
+HOOKS: Final = ("start", "on_open", "on_message", "on_close", "stop")
+
 
 def check_routes(routes: Sequence[Route], library: HandlerLibrary, problems: Problems) -> None:
     """Collects what is wrong between and within the routes."""
@@ -25,6 +28,7 @@ def check_routes(routes: Sequence[Route], library: HandlerLibrary, problems: Pro
     for route in routes:
         _check_chain(route, problems)
         _check_topics(route, topics, problems)
+    _warn_of_hooks(routes, problems)
     _warn_of_names(routes, library, problems)
 
 
@@ -66,6 +70,17 @@ def _check_topics(route: Route, known: dict[str, tuple[TopicSettings, Route, Pla
             before = known.setdefault(name, (settings, route, step.place))
             if before[0] != settings:
                 problems.add(step.place, f"topic {name} has other settings here than on {before[1].entry.pattern} ({before[2]}); give both the same history")
+
+
+def _warn_of_hooks(routes: Sequence[Route], problems: Problems) -> None:
+    """A method of a handler class that is named like a hook and is none is never called; told of at the first step that uses the class."""
+    seen: set[object] = set()
+    for step, spec in (pair for route in routes for pair in route.specs):
+        if spec.kind == "class" and spec.target not in seen:
+            seen.add(spec.target)
+            for name in (name for name in dir(spec.target) if name.startswith("on_") and not hasattr(Handler, name)):
+                nearest = find_nearest(name, HOOKS)
+                problems.warn(step.place, f"{step.name}: {name} is no hook and is never called; {f'did you mean {nearest}? ' if nearest else ''}hooks are {', '.join(HOOKS)}")
 
 
 def _warn_of_names(routes: Sequence[Route], library: HandlerLibrary, problems: Problems) -> None:

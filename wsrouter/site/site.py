@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wsrouter.config.problems import Problems
-    from wsrouter.config.site_file import SiteFile
+    from wsrouter.config.site_file import RouteEntry, SiteFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,23 @@ def load_site(path: Path, environ: Mapping[str, str], problems: Problems) -> Sit
         libraries.append(HandlerLibrary(folders))
         return libraries[0]
 
-    file = load_site_file(path, make_finder=make_library, pattern_params=pattern_params, environ=environ, problems=problems)
-    if file is None:
-        return None
-    return make_site(file, libraries[0], problems)
+    def check_entries(entries: Sequence[RouteEntry]) -> None:
+        if libraries:
+            check_routes(_routes(entries), libraries[0], problems)
+
+    file = load_site_file(path, make_finder=make_library, pattern_params=pattern_params, environ=environ, problems=problems, check_routes=check_entries)
+    return None if file is None else Site(file, _routes(file.routes), libraries[0])
 
 
 def make_site(file: SiteFile, library: HandlerLibrary, problems: Problems) -> Site | None:
-    """Puts a site together from its parts and holds its routes against each other."""
-    routes = tuple(Route(entry, parse_pattern(entry.pattern)) for entry in file.routes)
+    """Puts a site together that was made without YAML, and holds its routes against each other."""
+    routes = _routes(file.routes)
     check_routes(routes, library, problems)
     return None if problems.errors else Site(file, routes, library)
+
+
+def _routes(entries: Sequence[RouteEntry]) -> tuple[Route, ...]:
+    return tuple(Route(entry, parse_pattern(entry.pattern)) for entry in entries)
 
 
 def pattern_params(text: str) -> tuple[str, ...]:
