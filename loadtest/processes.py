@@ -150,7 +150,8 @@ def find_port(log: str) -> int | None:
     """The port in the `listening` record of a log, once that line is whole."""
     for line in log.splitlines(keepends=True):
         if line.endswith("\n") and '"listening"' in line:
-            return urlsplit(json.loads(line)["addresses"][0]).port
+            address: str = json.loads(line)["addresses"][0]
+            return urlsplit(address).port
     return None
 
 

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import unix_connect
 
 from support.daemon import ROOT
+from support.waiting import until
 from wsrouter.cli.main import COMMANDS, load_command
 
 ECHO = "routes: {/echo: echo}"
@@ -119,16 +121,30 @@ def test_a_full_disk_is_one_clear_line(tmp_path):
     (tmp_path / "site.yaml").write_text(ECHO, "utf-8")
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "wsrouter", "check"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=30
+            [sys.executable, "-m", "wsrouter", "check"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=30,
         )
 
     assert (1, "cannot print the answer: No space left on device\n") == (done.returncode, done.stderr)
 
 
-def test_without_any_standard_stream_it_runs_all_the_same(tmp_path):
-    (tmp_path / "site.yaml").write_text("routes: {/echo: echo}\nserver: {listen: 127.0.0.1:0}", "utf-8")
-    command = f"{sys.executable} -m wsrouter run <&- >&- 2>&- & sleep 0; wait $!"
-    process = subprocess.Popen(["sh", "-c", f"exec {sys.executable} -m wsrouter check <&- >&- 2>&-"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+def test_without_any_standard_stream_it_serves_all_the_same(tmp_path):
+    socket = tmp_path / "ws.sock"
+    (tmp_path / "site.yaml").write_text(f"routes: {{/echo: echo}}\nserver: {{listen: 'unix:{socket}'}}", "utf-8")
+    command = ["sh", "-c", f"exec {sys.executable} -m wsrouter run <&- >&- 2>&-"]
+    with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+        try:
+            until(lambda: socket.exists() or process.poll() is not None)
+            with unix_connect(str(socket), "ws://localhost/echo") as client:
+                client.send("hello")
+                assert "hello" == client.recv(5)
+        finally:
+            process.terminate()
 
-    assert process.wait(30) == 0
-    assert command
+    assert process.returncode == 0

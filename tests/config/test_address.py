@@ -38,6 +38,8 @@ def test_an_address_is_written_as_it_was_read(text):
     [
         ("localhost", "write localhost:8765"),
         ("", "write localhost:8765"),
+        ("-1", "write localhost:8765"),
+        ("[::1", "is no host name"),
         ("::1:8765", "write an IPv6 address in brackets, [::1]:8765"),
         ("[::1]", "write [::1]:8765"),
         ("[::g]:80", "write one as [::1]"),

@@ -67,7 +67,9 @@ def test_a_method_that_is_named_like_a_hook_and_is_none_is_a_warning(tmp_path: P
     site, lines = load_text(tmp_path, "  /a: loud\n  /b: loud\n", {"loud.py": plugin})
 
     assert site is not None
-    assert ["2:7: warning: loud: on_mesage is no hook and is never called; did you mean on_message? hooks are start, on_open, on_message, on_close, stop"] == lines
+    assert [
+        "2:7: warning: loud: wsrouter never calls on_mesage; did you mean on_message? hooks are start, on_open, on_message, on_close, stop; begin the name of what is your own with _"
+    ] == lines
 
 
 def test_a_constructor_that_takes_something_is_a_problem_with_its_cure(tmp_path: Path) -> None:

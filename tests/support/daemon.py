@@ -28,7 +28,16 @@ START_S = 10.0
 STOP_S = 10.0
 
 # What would change how the daemon runs, were it inherited from the shell of whoever runs the tests.
-FOREIGN_VARIABLES = {"JOURNAL_STREAM", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "WSROUTER_CONFIG", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "NO_COLOR"}
+FOREIGN_VARIABLES = {
+    "JOURNAL_STREAM",
+    "NOTIFY_SOCKET",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "WSROUTER_CONFIG",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONUNBUFFERED",
+    "NO_COLOR",
+}
 
 Record = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from support.wire import Notes
@@ -25,6 +26,8 @@ class MemoryClient(MemoryConnection):
         super().__init__(path, **facts)
         self.ending: Ending | None = None
         self.calls: list[str] = []
+        self.room = asyncio.Event()
+        self.room.set()
 
     @property
     def closing(self) -> bool:
@@ -47,6 +50,9 @@ class MemoryClient(MemoryConnection):
 
     def resume_reading(self) -> None:
         self.calls.append("resume")
+
+    async def drained(self) -> None:
+        await self.room.wait()
 
 
 class Chain:

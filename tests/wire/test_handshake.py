@@ -146,7 +146,7 @@ def test_the_deadline_of_the_handshake_ends_with_it():
     assert [] == door.transport.calls == house.notes.refusals
 
 
-@pytest.mark.parametrize("name, shown", [(("127.0.0.1", 5), "127.0.0.1:5"), (("::1", 5, 0, 0), "[::1]:5"), ("", "unix"), (None, "unix"), (b"", "unix")])
+@pytest.mark.parametrize("name, shown", [(("127.0.0.1", 5), "127.0.0.1:5"), (("::1", 5, 0, 0), "[::1]:5"), ("", "unix"), (None, "gone"), (b"", "unix")])
 def test_peers_are_shown_as_addresses(name, shown):
     assert shown == format_peer(name)
 

@@ -50,8 +50,8 @@ class RateMeter:
         self._bytes = size_bytes
 
     def take(self, messages: int, size_bytes: int, now: float) -> bool:
-        """Counts one read; tells whether it is within the limits."""
-        within = self._messages is None or self._messages.take(messages, now)
+        """Counts one read, of a part of a message if `messages` is 0; tells whether it is within the limits."""
+        within = self._messages is None or not messages or self._messages.take(messages, now)
         return (self._bytes is None or self._bytes.take(size_bytes, now)) and within
 
 

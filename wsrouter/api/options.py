@@ -20,7 +20,9 @@ DURATION_PATTERN: Final = r"^(\d+(\.\d+)?(ms|s|m|h|d))+$"
 SIZE_PATTERN: Final = r"^\d+(\.\d+)?(B|k|kB|KiB|M|MB|MiB|G|GB|GiB)$"
 RATE_PATTERN: Final = r"^\d+(\.\d+)?/(s|m|h)$"
 
-Duration = Annotated[float, Meta(extra={"unit": "duration"}, extra_json_schema={"type": "string", "pattern": DURATION_PATTERN, "examples": ["500ms", "5s", "1m30s"]})]
+Duration = Annotated[
+    float, Meta(extra={"unit": "duration"}, extra_json_schema={"type": "string", "pattern": DURATION_PATTERN, "examples": ["500ms", "5s", "1m30s"]})
+]
 """A time in seconds; written `500ms`, `2s`, `1m30s`, `1h`, `1d`."""
 
 Size = Annotated[int, Meta(extra={"unit": "size"}, extra_json_schema={"type": "string", "pattern": SIZE_PATTERN, "examples": ["64KiB", "1MiB"]})]

@@ -31,6 +31,9 @@ class ClientConnection(Connection, Subscriber, Protocol):
     def resume_reading(self) -> None:
         """Takes messages again."""
 
+    async def drained(self) -> None:
+        """Waits while the client is behind with what was sent to it; returns at once if it is gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:

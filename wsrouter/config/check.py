@@ -203,9 +203,11 @@ class _Check:
         """The value of one key, its texts held against their grammar."""
         value = self.value(field.annotation, node, name)
         text_check = TEXT_CHECKS.get((record, field.name))
-        if value is INVALID or text_check is None:
+        if text_check is None or (value is INVALID and not isinstance(node, SequenceNode)):
             return value
         for scalar in walk_scalars(node):
+            if value is INVALID and (scalar.broken or not isinstance(scalar.value, str)):
+                continue  # told of already; the other items of the list are looked at all the same
             try:
                 text_check(scalar.text)
             except ValueError as error:

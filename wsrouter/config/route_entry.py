@@ -232,7 +232,7 @@ class RouteReader:
             return self._owner(name) or self._nearest(name)
         names = sorted(self._finder.names())
         nearest = find_nearest(name.rpartition("/")[2].removesuffix(".py"), names)
-        return f"{f'did you mean {nearest}? ' if nearest else ''}handlers are {', '.join(names) or 'none'}"
+        return f"{f'did you mean the handler {nearest}? ' if nearest else ''}handlers are {', '.join(names) or 'none'}"
 
     def _nearest(self, name: str) -> str:
         """The nearest setting and the nearest handler, and what there is."""

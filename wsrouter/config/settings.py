@@ -63,13 +63,17 @@ class RouteSettings(Setting, frozen=True):
         Option(description='Which web pages may connect: same-host, "*", or a list of origins like https://example.com, "http://localhost:*".'),
     ] = "same-host"
     subprotocols: Annotated[list[str], Option(description="The subprotocols that are agreed to, the preferred one first.")] = field(default_factory=list)
-    compression: Annotated[bool, Option(description="Whether messages are compressed for clients that can (permessage-deflate without context takeover).")] = False
+    compression: Annotated[bool, Option(description="Whether messages are compressed for clients that can (permessage-deflate without context takeover).")] = (
+        False
+    )
 
 
 class ServerLimits(Setting, frozen=True):
     """How much the whole server takes."""
 
-    connections: Annotated[Literal["auto"] | Annotated[int, Option(ge=1)], Option(description="The most connections at once; auto is the open-file limit less 256.")] = "auto"
+    connections: Annotated[
+        Literal["auto"] | Annotated[int, Option(ge=1)], Option(description="The most connections at once; auto is the open-file limit less 256.")
+    ] = "auto"
     connections_per_address: Annotated[int, Option(ge=0, description="The most connections of one client address; 0 is no limit.")] = 0
     # Precedents: HAProxy's timeout http-request 5 s, NATS 2 s, Centrifugo 10 s.
     handshake: Annotated[Duration, Option(gt=0, description="How long a client may take for its request.")] = 5.0
@@ -106,7 +110,9 @@ class Server(Setting, frozen=True):
 
     listen: Annotated[list[Listen], Option(description="The addresses: one, or a list of them.")] = field(default_factory=lambda: [Listen()])
     hosts: Annotated[list[str], Option(description="The Host names that are served; empty is any.")] = field(default_factory=list)
-    trusted_proxies: Annotated[list[str], Option(description="Addresses or networks whose X-Forwarded-For and Forwarded headers are believed.")] = field(default_factory=list)
+    trusted_proxies: Annotated[list[str], Option(description="Addresses or networks whose X-Forwarded-For and Forwarded headers are believed.")] = field(
+        default_factory=list
+    )
     limits: Annotated[ServerLimits, Option(description="How much the whole server takes.")] = ServerLimits()
     shutdown: Annotated[Shutdown, Option(description="How it stops.")] = Shutdown()
 
@@ -116,7 +122,9 @@ class Log(Setting, frozen=True):
 
     level: Annotated[Literal["debug", "info", "warning", "error"], Option(description="The least level that is logged.")] = "info"
     format: Annotated[Literal["auto", "json", "pretty"], Option(description="json lines, pretty text, or by whether stderr is a terminal.")] = "auto"
-    connections: Annotated[Literal["both", "closed", "none"], Option(description="Which records of connections are logged: opened and closed, only closed, or none.")] = "both"
+    connections: Annotated[
+        Literal["both", "closed", "none"], Option(description="Which records of connections are logged: opened and closed, only closed, or none.")
+    ] = "both"
 
 
 class Plugins(Setting, frozen=True):

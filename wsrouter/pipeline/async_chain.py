@@ -112,6 +112,7 @@ class AsyncChain:
         except BaseException as error:  # text that no WebSocket can carry
             self._fence.failed(connection, self._steps[-1].name, "on_message", error)
             return False
+        await connection.drained()
         return True
 
     async def _run_each(self, index: int, connection: ClientConnection, messages: list[Message]) -> bool:

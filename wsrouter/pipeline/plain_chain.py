@@ -1,7 +1,7 @@
 """[hot] A chain whose hooks are all plain: each runs inside the read that brought the message.
 
-A route of one step is its own case: between the read and the hook stands the fence alone (echo of 16 messages in one read:
-0.9 µs a message, 1.3 µs through the general loop).
+A route of one step is its own case: between the read and the hook stands the fence alone (echo of 16 messages in one read,
+without the socket: 0.6 µs a message, 0.85 µs through the general loop).
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class HandlerSpec:
         except HandlerError as error:
             raise OptionError(str(error)) from error
         except BaseException as error:  # a plugin's code: even its sys.exit() is a problem of the site, not the end of the process
-            own = isinstance(error, TypeError) and isinstance(self.target, type) and self.target.__init__ is not Handler.__init__
+            own = isinstance(error, TypeError) and "__init__" in vars(self.target)
             cure = "; delete its __init__: options are annotated fields, and the rest begins in start(self, context)" if own else ""
             raise OptionError(f"checking the options of {self.name!r} raised {error_text(error)}{cure}") from error
 

@@ -73,14 +73,24 @@ def _check_topics(route: Route, known: dict[str, tuple[TopicSettings, Route, Pla
 
 
 def _warn_of_hooks(routes: Sequence[Route], problems: Problems) -> None:
-    """A method of a handler class that is named like a hook and is none is never called; told of at the first step that uses the class."""
+    """A method that is named like a hook and is none; told of at the first step that uses its class."""
     seen: set[object] = set()
     for step, spec in (pair for route in routes for pair in route.specs):
         if spec.kind == "class" and spec.target not in seen:
             seen.add(spec.target)
-            for name in (name for name in dir(spec.target) if name.startswith("on_") and not hasattr(Handler, name)):
+            for name in _false_hooks(spec):
                 nearest = find_nearest(name, HOOKS)
-                problems.warn(step.place, f"{step.name}: {name} is no hook and is never called; {f'did you mean {nearest}? ' if nearest else ''}hooks are {', '.join(HOOKS)}")
+                guess = f"did you mean {nearest}? " if nearest else ""
+                problems.warn(
+                    step.place, f"{step.name}: wsrouter never calls {name}; {guess}hooks are {', '.join(HOOKS)}; begin the name of what is your own with _"
+                )
+
+
+def _false_hooks(spec: HandlerSpec) -> list[str]:
+    """The methods of a class that begin with `on_` and are neither hooks nor options."""
+    options = {field.name for field in spec.fields}
+    names = (name for name in dir(spec.target) if name.startswith("on_") and name not in options and not hasattr(Handler, name))
+    return [name for name in names if callable(getattr(spec.target, name, None))]
 
 
 def _warn_of_names(routes: Sequence[Route], library: HandlerLibrary, problems: Problems) -> None:

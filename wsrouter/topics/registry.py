@@ -31,6 +31,7 @@ class Topics:
         self._call_later = call_later
         self._monotonic = monotonic
         self._topics: dict[str, Topic] = {}
+        self._expiring: set[Topic] = set()  # those that a timer is to look at: one each, however often members come and go
 
     def __iter__(self) -> Iterator[Topic]:
         return iter(self._topics.values())
@@ -82,5 +83,10 @@ class Topics:
         left_s = topic.history.expires_in_s() if topic.history is not None else 0.0
         if left_s <= 0:
             del self._topics[topic.name]
-        else:
-            self._call_later(left_s + 0.01, lambda: self._free_when_past(topic))
+        elif topic not in self._expiring:
+            self._expiring.add(topic)
+            self._call_later(left_s + 0.01, lambda: self._look_again(topic))
+
+    def _look_again(self, topic: Topic) -> None:
+        self._expiring.discard(topic)
+        self._free_when_past(topic)

@@ -63,6 +63,9 @@ class Handshake(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there; its request must be whole within `server.limits.handshake`."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
+        if transport.get_extra_info("peername") is None:  # reset while it waited to be accepted: who it was is not known any more
+            self._transport.abort()
+            return
         self._hub.timers.set(self, self._hub.loop.time() + self._hub.limits.handshake)
 
     def data_received(self, data: bytes) -> None:
@@ -157,9 +160,7 @@ class Handshake(asyncio.Protocol):
             return Refusal(Reason.FULL, fix=f"server.limits.connections is {hub.limits.connections}")
         return Refusal(Reason.DRAINING) if hub.draining else None
 
-    def _upgrade(
-        self, admitted: Admitted, head: bytes, rest: bytes, response: bytes, subprotocol: str | None = None, deflate: Deflate | None = None
-    ) -> None:
+    def _upgrade(self, admitted: Admitted, head: bytes, rest: bytes, response: bytes, subprotocol: str | None = None, deflate: Deflate | None = None) -> None:
         """Writes the 101 and hands the socket over; this object is done."""
         self._is_answered = True
         self._hub.timers.discard(self)
@@ -221,11 +222,11 @@ class Handshake(asyncio.Protocol):
 
 
 def format_peer(name: object) -> str:
-    """A socket's other end as text: `127.0.0.1:50210`, `[::1]:50210`, or `unix`."""
+    """A socket's other end as text: `127.0.0.1:50210`, `[::1]:50210`, or `unix`; `gone` for one that was reset."""
     if isinstance(name, tuple):
         host, port = str(name[0]), name[1]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return "unix"
+    return "unix" if name is not None else "gone"
 
 
 def _parse(head: bytes) -> tuple[HandshakeProtocol, Request | None]:

