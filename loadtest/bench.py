@@ -5,6 +5,7 @@
     ./dev bench --check --quick     the same with fewer runs, for CI, under 40 seconds
     ./dev bench --record            writes the ratios to loadtest/recorded.json
     ./dev bench --only echo         only workloads whose name starts with this
+    ./dev bench --micro [NAME]      what each trick of the hot files pays, by itself: see loadtest/micro.py
 
 A round starts both servers anew; within it they are measured in turn, in short slices, over connections that stay open. Servers
 run on one CPU and generators on another, where there are two. Everything is on 127.0.0.1, and ends with the bench.
@@ -132,6 +133,7 @@ def make_parser() -> argparse.ArgumentParser:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="compare with loadtest/recorded.json; exit status 1 where a ratio is over")
     what.add_argument("--record", action="store_true", help="write the ratios to loadtest/recorded.json")
+    what.add_argument("--micro", nargs="?", const="", metavar="NAME", help="measure the tricks of the hot files instead, those whose line holds NAME")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     parser.add_argument("--only", default="", metavar="NAME", help="only workloads whose name starts with this")
     return parser
@@ -143,6 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.platform != "linux":
         print("./dev bench needs Linux: it reads /proc and the clocks of other processes", file=sys.stderr)
         return 2
+    if options.micro is not None:
+        from loadtest import micro  # it imports the whole daemon
+
+        micro.main(options.micro)
+        return 0
     workloads = [workload for workload in WORKLOADS if workload.name.startswith(options.only)]
     if not workloads:
         print(f"no workload {options.only!r}; there are {', '.join(workload.name for workload in WORKLOADS)}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """What each trick of the [hot] files pays: the same work with it and without it, side by side in one process.
 
-    python -m loadtest.micro            all
-    python -m loadtest.micro topic      only those whose name holds this
+    ./dev bench --micro            all
+    ./dev bench --micro topic      only those whose line holds this
 
 Both ways are timed in turn, some dozens of times, and the least time of each counts: whatever disturbs only adds. Times are
 nanoseconds for one of what the line names. `docs/performance.md` has the results and says what follows from them.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -404,16 +403,11 @@ def all_tricks(loop: asyncio.AbstractEventLoop) -> list[Trick]:
     return [*frames_tricks(), *connection_tricks(loop), *chain_tricks(loop), *writer_tricks(loop), *topic_tricks(), *head_tricks()]
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Prints a line a trick, as soon as it is measured."""
-    wanted = arguments[0] if arguments else ""
+def main(wanted: str) -> None:
+    """Prints a line for each trick whose line holds `wanted`, as soon as it is measured."""
     print(f"{'':24} {'':70} {'as it is':>9} {'plain':>9} {'saved':>9}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         for trick in all_tricks(runner.get_loop()):
             if wanted in f"{trick.where} {trick.name}":
                 as_it_is, plain = trick.measure()
                 print(f"{trick.where:24} {trick.name:70} {as_it_is:9.1f} {plain:9.1f} {plain - as_it_is:9.1f} {trick.unit}", flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -100,6 +101,8 @@ def make_suite(python2: str, packages: Mapping[str, Sequence[str]]) -> None:
     _run([str(maker / "bin" / "virtualenv"), "--quiet", "--no-periodic-update", "--python", python2, str(suite)])
     _run([*pip, *packages["build"]])
     _run([*pip, "--no-build-isolation", *packages["suite"]])
+    with suppress(Unavailable):
+        _run([*pip, "--no-build-isolation", *packages["faster"]])
 
 
 def run_cases(wstest: Path, url: str, cases: Sequence[str], folder: Path, timeout_s: float, on_case: Callable[[str], None]) -> dict[str, dict[str, object]]:
@@ -123,7 +126,10 @@ def run_cases(wstest: Path, url: str, cases: Sequence[str], folder: Path, timeou
             if match := _STARTED.match(line):
                 started.append(match[1])
                 on_case(match[1])
-    results: dict[str, dict[str, object]] = json.loads((folder / "index.json").read_text("utf-8")).get("wsrouter", {})
+    index = folder / "index.json"
+    if not index.is_file():  # wstest also exits with 0 when it is ended by a signal
+        raise RuntimeError(f"wstest ended without an index of its cases; what it printed is in {folder}")
+    results: dict[str, dict[str, object]] = json.loads(index.read_text("utf-8")).get("wsrouter", {})
     if missing := [case for case in started if case not in results]:
         raise RuntimeError(f"cases without a result: {' '.join(missing)}")
     return results

@@ -158,10 +158,10 @@ def test_what_is_no_rule_is_answered_with_what_is(text, cure):
 @pytest.mark.parametrize(
     ("setting", "origin", "line"),
     [
-        ("same-host", "null", 'origins: ["null"]'),
-        ("same-host", "https://evil.example", "origins: [https://evil.example]"),
-        ("same-host", "HTTPS://Evil.example:443", "origins: [https://evil.example]"),
-        ("same-host", "http://[::1]:8765", 'origins: ["http://[::1]:8765"]'),
+        ("same-host", "null", 'origins: [same-host, "null"]'),
+        ("same-host", "https://evil.example", "origins: [same-host, https://evil.example]"),
+        ("same-host", "HTTPS://Evil.example:443", "origins: [same-host, https://evil.example]"),
+        ("same-host", "http://[::1]:8765", 'origins: [same-host, "http://[::1]:8765"]'),
         (["https://a.example", "http://localhost:*"], "https://b.example", 'origins: [https://a.example, "http://localhost:*", https://b.example]'),
         ("https://a.example", "null", 'origins: [https://a.example, "null"]'),
         ("same-host", "garbage", ""),

@@ -244,6 +244,27 @@ def test_a_refusal_says_its_status_once(start_server, capsys):
     assert capsys.readouterr().err == "refused: 404 Not Found\n"
 
 
+@pytest.mark.parametrize(
+    "answer, why",
+    [(b"HTTP/1.1 400 Bad Request\r\n\r\n", "what listens there speaks no TLS; write ws:// for wss://"), (b"", "the connection was cut off")],
+)
+def test_tls_where_there_is_none_is_told_in_words(capsys, answer, why):
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client:
+            client.recv(65536)
+            client.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve)
+        server.start()
+        url = f"wss://127.0.0.1:{listener.getsockname()[1]}/echo"
+        assert connect.run(parse(url)) == 1
+        server.join()
+
+    assert f"failed: cannot connect to {url}: {why}\n" == capsys.readouterr().err
+
+
 def test_where_nothing_listens_it_says_so(tmp_path, capsys):
     with socket.create_server(("127.0.0.1", 0)) as once:
         port = once.getsockname()[1]

@@ -193,9 +193,10 @@ def test_sys_exit_in_a_task_that_a_plugin_made_by_itself_is_recorded_and_not_the
     assert running.stop() == 0
 
 
-def test_sighup_does_not_end_it(daemon) -> None:
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2])
+def test_signals_of_other_meanings_do_not_end_it(daemon, number: int) -> None:
     running = daemon(ECHO)
-    running.send_signal(signal.SIGHUP)
+    running.send_signal(number)
     with connect(running.url("/echo")) as client:
         client.send("still there")
         assert client.recv() == "still there"

@@ -112,7 +112,7 @@ def test_without_dev_a_page_from_a_file_is_refused_and_the_record_says_what_woul
     page = chat(running.url("/room/lobby"))
 
     refused = running.wait_for("handshake.refused", reason="origin")
-    assert (refused["origin"], refused["fix"]) == ("null", 'origins: ["null"]')
+    assert (refused["origin"], refused["fix"]) == ("null", 'origins: [same-host, "null"]')
     page.wait_for(in_state("waiting"))
 
 

@@ -152,6 +152,22 @@ async def test_none_a_list_and_a_dict_are_what_they_are_for_plain_hooks():
     await settle()
 
 
+async def test_what_a_plain_on_open_or_on_close_returns_means_nothing():
+    class Plain(Handler):
+        def on_open(self, connection: Connection) -> object:
+            return 1
+
+        def on_close(self, connection: Connection, cause: Cause) -> object:
+            return 1
+
+    chain = Chain(Plain(), Slow(name="a", notes=[], gate=None))
+    client = chain.open()
+    await settle()
+    chain.lose(client)
+    await settle()
+    assert [] == chain.failures
+
+
 async def test_only_steps_that_were_opened_are_closed():
     class Refuses(Handler):
         async def on_open(self, connection: Connection) -> None:
@@ -296,6 +312,22 @@ async def test_reading_pauses_while_hooks_are_behind():
     assert ["pause", "resume"] == client.calls
     assert HIGH + 1 == len(client.sent)
     assert LOW < HIGH
+    chain.lose(client)
+    await settle()
+
+
+async def test_replies_wait_for_a_client_that_is_behind_and_so_does_its_reading():
+    chain = Chain(Slow(name="a", notes=[], gate=None))
+    client = chain.open()
+    client.room.clear()
+    chain.read(client, *map(str, range(HIGH + 2)))
+    for _ in range(HIGH + 2):
+        await settle()
+    assert (1, ["pause"]) == (len(client.sent), client.calls)
+    client.room.set()
+    for _ in range(20):
+        await settle()
+    assert (HIGH + 2, ["pause", "resume"]) == (len(client.sent), client.calls)
     chain.lose(client)
     await settle()
 

@@ -180,7 +180,7 @@ def test_every_package_of_the_suite_is_pinned_and_no_host_is_named():
     text = (conformance.ROOT / "requirements" / "autobahn.txt").read_text("utf-8")
     sections = parse_requirements(text)
 
-    assert {"maker", "build", "suite"} == set(sections)
+    assert {"maker", "build", "suite", "faster"} == set(sections)
     assert [] == [package for packages in sections.values() for package in packages if package.count("==") != 1 or "/" in package]
     assert "://" not in text
 
@@ -191,6 +191,8 @@ spec = json.load(open(sys.argv[-1]))
 print("Using explicit spec file")
 for case in spec["cases"]:
     print(f"Running test case ID {case} for agent wsrouter from peer tcp4:127.0.0.1:1", flush=True)
+if "3.1" in spec["cases"]:
+    sys.exit(0)
 done = {case: {"behavior": "OK", "behaviorClose": "OK"} for case in spec["cases"] if case != "1.1.2"}
 json.dump({"wsrouter": done}, open(spec["outdir"] + "/index.json", "w"))
 sys.exit(3 if "9.1.1" in spec["cases"] else 0)
@@ -205,7 +207,14 @@ def test_a_run_of_the_suite_gives_its_index_and_tells_of_each_case(tmp_path):
     assert "ws://x/plain" == json.loads((tmp_path / "reports" / "spec.json").read_text())["servers"][0]["url"]
 
 
-@pytest.mark.parametrize("cases, message", [(["1.1.1", "1.1.2"], "cases without a result: 1.1.2"), (["9.1.1"], "wstest ended with 3")])
+@pytest.mark.parametrize(
+    "cases, message",
+    [
+        (["1.1.1", "1.1.2"], "cases without a result: 1.1.2"),
+        (["9.1.1"], "wstest ended with 3"),
+        (["3.1"], "ended without an index"),
+    ],
+)
 def test_a_suite_that_breaks_off_is_an_error(cases, message, tmp_path):
     with pytest.raises(RuntimeError, match=message):
         run_cases(script(tmp_path / "wstest", WSTEST), "ws://x", cases, tmp_path / "reports", 30, lambda case: None)

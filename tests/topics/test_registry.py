@@ -102,6 +102,16 @@ def test_a_message_published_meanwhile_keeps_it_and_so_does_a_new_member():
     assert 0 == len(topics)
 
 
+def test_members_that_come_and_go_leave_one_timer_behind():
+    loop, topics = make()
+    topics.publish("t", "a", settings=KEEPS)
+    for _ in range(100):
+        topics.leave(topics.join("t", member := Member(), KEEPS), member)
+    assert 1 == len(loop._timers)
+    loop.advance(61)
+    assert 0 == len(topics)
+
+
 def test_a_topic_that_was_freed_and_made_again_is_not_freed_by_the_old_ones_timer():
     loop, topics = make()
     topics.publish("t", "a", settings=KEEPS)

@@ -217,7 +217,7 @@ def test_by_default_only_pages_of_the_same_host_may_come(origin, admitted):
 
 
 def test_a_refused_origin_is_told_with_the_line_that_would_admit_it():
-    assert 'origins: ["null"]' == refused(make_request(Origin="null")).fix
+    assert 'origins: [same-host, "null"]' == refused(make_request(Origin="null")).fix
     assert isinstance(decide(make_request("/room/a", Origin="https://anywhere.example")), Admitted)
 
 

@@ -22,12 +22,13 @@ from support.wire import (
     close_payload,
     frame,
     masked,
+    split_frames,
     texts,
 )
 from wsrouter.api.causes import Cause
 from wsrouter.api.ports import Ending
 from wsrouter.api.topics import History, TopicSettings
-from wsrouter.config.settings import Keepalive, Limits, RouteSettings
+from wsrouter.config.settings import Keepalive, Limits, Rate, RouteSettings
 from wsrouter.wire.frames import deflate
 from wsrouter.wire.upgrade import Deflate
 
@@ -286,3 +287,53 @@ def test_nothing_is_left_of_a_connection_in_the_hub_once_it_is_gone():
     wire.loop.advance(30)
     assert 0 == len(wire.hub.connections) == len(wire.hub.topics)
     assert not any(wire.connection in items for items in wire.hub.timers._slots.values())
+
+
+@pytest.mark.parametrize("piece", [masked(PING), masked(PONG), masked(TEXT, b"", flags=0) + masked(CONT)])
+def test_very_many_short_frames_in_one_read_take_several_turns_and_none_is_lost(piece):
+    wire = Wire(QUIET)
+    wire.read(piece * 1000 + masked(TEXT, b"last"))
+    assert "last" not in wire.endpoint.messages
+    assert not wire.transport.is_reading
+    wire.settle()
+    assert "last" == wire.endpoint.messages[-1]
+    assert wire.transport.is_reading
+    if piece == masked(PING):
+        assert 1000 == split_frames(wire.sent).count((FIN | PONG, b""))
+
+
+def test_a_client_that_floods_instead_of_answering_a_close_is_read_no_faster_than_it_is_dealt_with():
+    wire = Wire(QUIET)
+    wire.connection.close(1000)
+    wire.read(masked(PING) * 1000)
+    assert not wire.transport.is_reading
+    wire.connection.resume_reading()
+    assert not wire.transport.is_reading
+    wire.settle()
+    assert wire.transport.is_reading
+
+
+BYTES_A_SECOND = RouteSettings(keepalive=Keepalive(ping=0.0), limits=Limits(byte_rate=Rate(rate=1.0, burst=1000)))
+
+
+def test_bytes_count_once_towards_the_rate_however_they_are_cut():
+    wire = Wire(BYTES_A_SECOND)
+    long = masked(BINARY, bytes(400))
+    wire.read(masked(TEXT, b"a") + long[:390], long[390:], masked(BINARY, bytes(300)), masked(TEXT, b"b"))
+    assert not wire.connection.closing
+    wire = Wire(BYTES_A_SECOND)
+    wire.read((masked(PING) + masked(TEXT, b"a")) * 50)
+    assert not wire.connection.closing
+
+
+def test_messages_that_go_on_as_fragments_count_towards_the_rates():
+    settings = RouteSettings(keepalive=Keepalive(ping=0.0), limits=Limits(message_rate=Rate(rate=1.0, burst=2)))
+    endpoint = EchoEndpoint(settings)
+    fragments = []
+    endpoint.on_fragment = lambda connection, data, **_: fragments.append(data)
+    wire = Wire(endpoint=endpoint)
+    wire.read((masked(TEXT, b"a", flags=0) + masked(CONT, b"b", flags=0) + masked(CONT, b"c")) * 2)
+    assert not wire.connection.closing
+    wire.read(masked(TEXT, b"d", flags=0) + masked(CONT, b"e"))
+    assert [1008] == close_codes(wire.sent)
+    assert b"abcabcd" == b"".join(fragments)

@@ -147,6 +147,8 @@ def run_ours(reads, limit, deflate):
     for data in reads:
         if not wire.transport.is_closing():  # as a loop does: it reads no more once the transport is closing
             wire.read(data)
+        if wire.connection.is_held:  # a read of very many frames is dealt with in several turns
+            wire.settle()
     return wire
 
 

@@ -302,3 +302,34 @@ def test_what_waited_for_the_last_fragment_never_follows_a_close_frame(begun_by)
     wire.settle()
     assert [TEXT, FIN | CLOSE] == [first for first, _ in split_frames(wire.sent)]
     assert wire.transport.is_over
+
+
+def test_nothing_is_sent_behind_a_close_frame_that_a_topic_of_the_same_turn_led_to():
+    wire = stuck(RouteSettings(keepalive=Keepalive(ping=0.0), outbox=Outbox(size=1024)))
+    wire.connection.join("t")
+    wire.connection.send("waits")
+    wire.settle()
+    wire.hub.topics.publish("t", "x" * 2000)
+    wire.connection.send("too late")
+    wire.settle()
+    wire.transport.take()
+    wire.settle()
+    assert CLOSE == split_frames(wire.sent)[-1][0] & 0x0F
+
+
+@pytest.mark.anyio
+async def test_nobody_waits_for_a_client_that_is_gone():
+    wire = stuck()
+    wire.transport.hang_up(ConnectionResetError())
+    wire.settle()
+    await wire.connection.drained()
+
+
+def test_a_client_that_ends_its_direction_and_takes_nothing_is_cut_off():
+    wire = Wire(QUIET)
+    wire.transport.is_stuck = True
+    wire.connection.send("x" * 1000)
+    wire.settle()
+    wire.transport.hang_up()
+    wire.loop.advance(CLOSE_TIMEOUT_S + 0.2)
+    assert [Ending(Cause.CLIENT_ABORT, 1006, "", "client")] == wire.notes.endings

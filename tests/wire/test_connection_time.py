@@ -69,6 +69,18 @@ def test_the_pong_deadline_does_not_run_while_we_do_not_read():
     assert not wire.connection.closing
 
 
+def test_while_we_do_not_read_pings_go_on_as_only_a_write_tells_that_the_client_is_gone():
+    wire = Wire(RouteSettings(keepalive=Keepalive(ping=20.0, pong=5.0)))
+    wire.connection.pause_reading()
+    wire.loop.advance(61)
+    (payload,) = set(sent := pinged(wire.sent))
+    assert 3 == len(sent)
+    wire.connection.resume_reading()
+    wire.read(masked(PONG, payload) * 3)
+    wire.loop.advance(6)
+    assert not wire.connection.closing
+
+
 def test_a_second_ping_does_not_go_out_before_the_first_is_answered():
     wire = Wire(RouteSettings(keepalive=Keepalive(ping=2.0, pong=20.0)))
     wire.loop.advance(15)

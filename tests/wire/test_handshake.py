@@ -366,6 +366,14 @@ def test_a_peer_that_leaves_without_a_byte_has_vanished_and_one_in_the_middle_wa
     assert (1, 1) == (len(house.notes.vanished_peers), len(house.notes.refusals))
 
 
+def test_a_peer_that_was_reset_before_it_was_accepted_is_nobody_and_never_a_unix_socket():
+    house = House()
+    door = Door(house.hub, house.loop, peername=None)
+    house.loop.settle()
+    assert (["gone"], [], set()) == (house.notes.vanished_peers, house.notes.refusals, house.hub.connections)
+    assert "abort" in door.transport.calls
+
+
 # Room.
 
 

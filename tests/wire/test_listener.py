@@ -199,6 +199,12 @@ def test_a_tls_listener_speaks_tls_and_refuses_plain_text(daemon, certificate):
     assert_echo(url, ssl=context)
 
 
+def test_a_tls_handshake_has_no_longer_than_any_other(daemon, certificate):
+    running = daemon(tls_site(certificate).replace("server: {", "server: {limits: {handshake: 300ms}, "))
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as silent, suppress(ConnectionResetError):
+        assert b"" == silent.recv(1)
+
+
 def test_a_tls_listener_serves_rooms_and_large_messages(daemon, certificate):
     running = daemon(tls_site(certificate).replace("{/echo: echo}", "{/echo: echo, /room: broadcast}"))
     context = ssl.create_default_context(cafile=certificate / "cert.pem")

@@ -123,8 +123,7 @@ class OriginPolicy:
             if parsed is None:
                 return ""
             text = str(parsed)
-        kept = [] if self._texts == ("same-host",) else self._texts
-        return f"origins: [{', '.join(_to_yaml(each) for each in [*kept, text])}]"
+        return f"origins: [{', '.join(_to_yaml(each) for each in [*self._texts, text])}]"
 
 
 def is_same_host(origin: Origin, host: str) -> bool:

@@ -121,7 +121,9 @@ def describe_failure(error: OSError | ValueError) -> str:
         return "nothing listens there"
     if isinstance(error, FileNotFoundError):
         return "there is no such socket"
-    return escape(str(getattr(error, "strerror", None) or error))
+    if getattr(error, "reason", None) == "WRONG_VERSION_NUMBER":  # of an ssl.SSLError
+        return "what listens there speaks no TLS; write ws:// for wss://"
+    return escape(str(getattr(error, "strerror", None) or error)) or "the connection was cut off"
 
 
 def read_lines(descriptor: int, take: Callable[[str | None], object]) -> None:

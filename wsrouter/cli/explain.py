@@ -38,7 +38,7 @@ Options = list[tuple[str, str, str]]
 def add_arguments(parser: ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("path", metavar="PATH|URL", help="a path like /room/lobby, or a URL of which the path counts")
-    add_site_arguments(parser, positional=False)
+    add_site_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print it as JSON")
 
 

@@ -158,7 +158,8 @@ class Daemon:
         self._close_listeners()
         cut_off = await drain.run()
         if cut_off:
-            self._log.warning("drain.cut_off", connections=cut_off, timeout_s=settings.timeout)
+            why = "a second signal" if self._hurry.is_set() else f"open after {settings.timeout:g} s (shutdown.timeout)"
+            self._log.warning("drain.cut_off", connections=cut_off, why=why)
 
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -166,6 +167,8 @@ class Daemon:
             loop.add_signal_handler(number, self._stop)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # reload comes later; a terminal that closes must not end the daemon
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        for number in (signal.SIGUSR1, signal.SIGUSR2):  # what log rotation sends to others must not end this one
+            signal.signal(number, signal.SIG_IGN)
 
     def _stop(self) -> None:
         """A first signal begins the drain, a second one ends it."""

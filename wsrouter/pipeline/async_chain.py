@@ -79,7 +79,7 @@ class AsyncChain:
         """Calls a hook, awaiting it where it is async; tells whether it went well."""
         try:
             result = hook(*arguments)
-            if result is not None:
+            if isinstance(result, Awaitable):  # a plain hook may return what it likes, as in a plain chain
                 await result
         except BaseException as error:  # SystemExit in a task would end the loop
             if is_cancelled(error):

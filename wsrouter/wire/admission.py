@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from wsrouter.pipeline.endpoint import Endpoint
     from wsrouter.routing.router import Router
 
+FEW_ROUTES = 5
+"""So many at the most are all named where no route is near."""
+
 # C0, DEL and C1 bytes: `websockets` lets 0x80 to 0x9f through, and NEL (0x85) ends a line for many a reader.
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _WS_VERSION = (("Sec-WebSocket-Version", "13"),)
@@ -84,13 +87,20 @@ class Admission:
         if refusal is not None:
             return refusal
         if match is None:
-            nearest = self.router.nearest(path)
-            return Refusal(Reason.NO_ROUTE, fix=f"the nearest route is {nearest}" if nearest else "")
+            return Refusal(Reason.NO_ROUTE, fix=self._routes_near(path))
         gate = match.value
         origin = request.headers.get("Origin")
         if not gate.origins.admits(origin, request.headers["Host"]):
             return Refusal(Reason.ORIGIN, fix=gate.origins.cure(origin or ""))
         return Admitted(gate, match.path, match.params, self._client(request, peer_ip))
+
+    def _routes_near(self, path: str) -> str:
+        """What to ask for instead: the nearest route, or all where there are few."""
+        nearest = self.router.nearest(path)
+        if nearest is not None:
+            return f"the nearest route is {nearest}"
+        patterns = [str(pattern) for pattern in self.router.patterns]
+        return f"the routes are {', '.join(patterns)}" if len(patterns) <= FEW_ROUTES else ""
 
     def _check_host(self, request: Request | OrdinaryRequest) -> Refusal | None:
         if self._hosts and not admits_host(request.headers["Host"], self._hosts):

@@ -251,6 +251,8 @@ def _parse_failure(protocol: ServerProtocol) -> Refusal:
 
 def _seen(head: bytes) -> tuple[str, HeaderView | dict[str, str]]:
     """What a record shows of a request that may be broken: its path without the query, and its headers."""
+    if not head[:1].isalpha():  # not HTTP: its bytes say nothing to a reader
+        return "", {}
     words = head.split(b"\r\n", 1)[0].split(b" ")
     path = words[1].split(b"?")[0].decode("latin-1") if len(words) > 1 else ""
     try:

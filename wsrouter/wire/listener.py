@@ -77,7 +77,9 @@ class Listener:
         port = address.port
         for host in address.hosts:
             try:
-                server = await self._hub.loop.create_server(lambda: Handshake(self._hub), host or None, port, ssl=context, backlog=BACKLOG)
+                server = await self._hub.loop.create_server(
+                    lambda: Handshake(self._hub), host or None, port, ssl=context, backlog=BACKLOG, ssl_handshake_timeout=self._handshake_s(context)
+                )
             except OSError as error:
                 # "localhost" where the machine has no IPv6: one of two is enough.
                 if len(address.hosts) > 1 and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -92,12 +94,18 @@ class Listener:
         remove_stale_socket(path)
         old_umask = os.umask(0o177)  # nobody else may connect before mode and group are set
         try:
-            server = await self._hub.loop.create_unix_server(lambda: Handshake(self._hub), path, ssl=context, backlog=BACKLOG)
+            server = await self._hub.loop.create_unix_server(
+                lambda: Handshake(self._hub), path, ssl=context, backlog=BACKLOG, ssl_handshake_timeout=self._handshake_s(context)
+            )
         finally:
             os.umask(old_umask)
         self._path = path
         self._hand_over(path)
         return server
+
+    def _handshake_s(self, context: ssl.SSLContext | None) -> float | None:
+        """How long TLS may take to begin: as long as a request, where the loops' own limit is a minute. None without TLS."""
+        return self._hub.limits.handshake if context is not None else None
 
     def _hand_over(self, path: str) -> None:
         """Gives a Unix socket its group and mode."""
