@@ -170,6 +170,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MeasureError as error:
         print(f"./dev bench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":
