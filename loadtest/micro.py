@@ -260,45 +260,10 @@ def writer_tricks(loop: asyncio.AbstractEventLoop) -> list[Trick]:
 
         return work
 
-    def direct() -> Measured:
-        return loop.run_until_complete(compare_writes())
-
     return [
         Trick("wire/writer.py", "a message sent: encoded in line, not by encode()", partial(compare, sending(Connection), sending(PlainSend), 16)),
-        Trick("wire/writer.py", f"a batch of a topic to one of {MEMBERS}: to the descriptor, not the transport", direct),
         Trick("wire/writer.py", "a reply of 16: one write, not 16", compare_joined),
     ]
-
-
-async def compare_writes() -> Measured:
-    """Delivering to many real sockets, past the transport and through it."""
-    loop = asyncio.get_running_loop()
-    payload = encode("a" * 128)
-    least = [float("inf"), float("inf")]
-    with ExitStack() as stack:
-        pairs = [socket.socketpair() for _ in range(MEMBERS)]
-        for ours, theirs in pairs:
-            ours.setblocking(False)
-            stack.callback(theirs.close)
-        transports = [(await loop.create_connection(asyncio.Protocol, sock=ours))[0] for ours, _ in pairs]
-        connections = [make_connection(loop, transport) for transport in transports]
-        descriptors = [connection._fd for connection in connections]
-        for _ in range(ROUNDS * 2):
-            for index, fds in enumerate((descriptors, [-1] * MEMBERS)):
-                for connection, fd in zip(connections, fds, strict=True):
-                    connection._fd = fd
-                begin = perf_counter_ns()
-                for connection in connections:
-                    connection.deliver(payload, 1)
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)  # what the transport kept until the end of the turn is out
-                least[index] = min(least[index], (perf_counter_ns() - begin) / MEMBERS)
-                for _, theirs in pairs:
-                    theirs.recv(4096)
-        for transport in transports:
-            transport.abort()
-        await asyncio.sleep(0.01)
-    return least[0], least[1]
 
 
 def compare_joined() -> Measured:

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import socket
-
 import pytest
 
 from support.wire import (
@@ -25,8 +22,6 @@ from support.wire import (
     split_frames,
     texts,
 )
-from wsrouter.api.causes import Cause
-from wsrouter.api.ports import Ending
 from wsrouter.api.topics import History, TopicSettings
 from wsrouter.config.settings import Keepalive, Limits, Rate, RouteSettings
 from wsrouter.wire.frames import deflate
@@ -198,62 +193,6 @@ def test_a_closed_member_has_left_and_what_was_published_before_its_closing_leav
     wire.settle()
     assert frame(TEXT, b"last words") + frame(CLOSE, close_payload(4000, "enough")) == wire.sent
     assert 0 == wire.hub.topics.members("t")
-
-
-def test_a_topic_delivers_to_the_descriptor_only_what_no_transport_holds_bytes_before():
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        wire = Wire(sock=ours)
-        wire.connection.join("t")
-        wire.hub.topics.publish("t", "1")
-        wire.settle()
-        past = b"" if not wire.sent else frame(TEXT, b"1")  # either way is right while nothing waits
-        assert (b"" if past else frame(TEXT, b"1")) == (b"" if past else theirs.recv(100))
-        wire.transport.is_stuck = True
-        wire.transport.write(b"half a fra")  # below the mark: the transport has not asked for a pause
-        wire.hub.topics.publish("t", "2")
-        wire.settle()
-        with pytest.raises(BlockingIOError):
-            theirs.recv(100)
-        wire.transport.take()
-        assert past + b"half a fra" + frame(TEXT, b"2") == wire.sent
-
-
-def test_a_topic_never_writes_to_the_descriptor_of_a_transport_that_is_closing():
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        theirs.setblocking(False)
-        wire = Wire(sock=ours)
-        wire.connection.join("t")
-        wire.transport.close()  # by an error of a write: the connection hears of it in a later turn
-        wire.hub.topics.publish("t", "for somebody else by now")
-        wire.hub.topics.find("t").flush()
-        with pytest.raises(BlockingIOError):
-            theirs.recv(100)
-        wire.settle()
-        assert [Ending(Cause.CLIENT_ABORT, 1006, "", "client")] == wire.notes.endings
-
-
-def test_a_batch_that_the_descriptor_takes_only_in_part_goes_on_through_the_transport():
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        ours.setblocking(False)
-        wire = Wire(sock=ours)
-        wire.connection.join("t")
-        message = "x" * 60_000
-        for _ in range(100):
-            wire.hub.topics.publish("t", message)
-        wire.settle()
-        theirs.setblocking(False)
-        through_descriptor = b""
-        try:
-            while data := os.read(theirs.fileno(), 1 << 20):
-                through_descriptor += data
-        except BlockingIOError:
-            pass
-        assert [message] * 100 == texts(through_descriptor + wire.sent)
 
 
 # Bounds.

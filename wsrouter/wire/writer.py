@@ -1,12 +1,11 @@
 """[hot] The sending half of a connection: what is sent in a turn is one write, and what the client does not take yet waits.
 
-While the client keeps up, bytes go to the transport, and a topic's batch straight to the descriptor. Once the transport has
-enough, an `Outbox` holds what follows, within the route's `outbox`.
+While the client keeps up, bytes go to the transport. Once that has enough, an `Outbox` holds what follows, within the route's
+`outbox`. Writing a topic's batch to the descriptor past the transport was tried and paid nothing (docs/performance.md).
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from wsrouter.api.causes import Cause
@@ -34,7 +33,6 @@ class Writer(ConnectionFacts):
 
     __slots__ = (
         "_corked",
-        "_fd",
         "_holds",
         "_hub",
         "_out",
@@ -58,7 +56,6 @@ class Writer(ConnectionFacts):
         self.messages_out = self.bytes_out = 0
         self.slot = 0
         self._hub = hub
-        self._fd = descriptor(transport)
         self._out: list[bytes] = []
         self._outbox: Outbox | None = None
         self._corked = False
@@ -118,20 +115,7 @@ class Writer(ConnectionFacts):
         if self._outbox is not None:
             self._queue(payload)
             return
-        transport = self.transport
-        if self._fd < 0 or transport.get_write_buffer_size() or transport.is_closing():
-            transport.write(payload)
-            return
-        # Straight to the descriptor while nothing waits before it. A transport that is closing may have given the number back.
-        try:
-            sent = os.write(self._fd, payload)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            transport.abort()
-            return
-        if sent < len(payload):
-            transport.write(payload[sent:])
+        self.transport.write(payload)
 
     def send_control(self, data: bytes) -> None:
         """Sends control frames, behind what was sent before."""
@@ -267,11 +251,3 @@ class Writer(ConnectionFacts):
         self._holds &= ~why
         if not self._holds and not self.transport.is_closing():
             self.transport.resume_reading()
-
-
-def descriptor(transport: asyncio.Transport) -> int:
-    """The socket's file descriptor, where bytes may go to it past the transport; -1 under TLS."""
-    if transport.get_extra_info("sslcontext") is not None:
-        return -1
-    sock = transport.get_extra_info("socket")
-    return sock.fileno() if sock is not None else -1
