@@ -250,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parses the command line; 1 where a case fails, 2 for a wrong one."""
     parser = argparse.ArgumentParser(prog="./dev conformance", description="Runs Autobahn's fuzzing client against the daemon.")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--all", action="store_true", help="every case, those of compression too: a quarter of an hour rather than half a minute")
+    what.add_argument("--all", action="store_true", help="every case: some ten minutes rather than half a minute")
     what.add_argument("--cases", metavar="1.*,7.1.5", help="only these")
     chosen = parser.parse_args(arguments)
     cases = chosen.cases.split(",") if chosen.cases is not None else ALL if chosen.all else QUICK
