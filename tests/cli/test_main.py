@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket as socket_module
 import subprocess
 import sys
 from pathlib import Path
@@ -134,13 +135,19 @@ def test_a_full_disk_is_one_clear_line(tmp_path):
     assert (1, "cannot print the answer: No space left on device\n") == (done.returncode, done.stderr)
 
 
+def accepts(path):
+    """Whether somebody listens on a Unix socket: its file is there a moment before that."""
+    with socket_module.socket(socket_module.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 def test_without_any_standard_stream_it_serves_all_the_same(tmp_path):
     socket = tmp_path / "ws.sock"
     (tmp_path / "site.yaml").write_text(f"routes: {{/echo: echo}}\nserver: {{listen: 'unix:{socket}'}}", "utf-8")
     command = ["sh", "-c", f"exec {sys.executable} -m wsrouter run <&- >&- 2>&-"]
     with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
         try:
-            until(lambda: socket.exists() or process.poll() is not None)
+            until(lambda: accepts(socket) or process.poll() is not None)
             with unix_connect(str(socket), "ws://localhost/echo") as client:
                 client.send("hello")
                 assert "hello" == client.recv(5)

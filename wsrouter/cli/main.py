@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(sys.argv[1:])
     finally:
-        gc.freeze()
+        if not gc.isenabled():  # those that turned it on have loops and sockets to be ended in the ordinary way
+            gc.freeze()
 
 
 def _run(words: list[str]) -> int:
