@@ -322,10 +322,13 @@ def test_the_record_has_the_path_without_its_query_and_who_asked():
 def test_no_header_costs_more_than_50_ms(line, status):
     house = House(abused=RouteSettings(compression=True, subprotocols=["a"]))
     head = to_head(line, request="GET /abused HTTP/1.1")
-    begun = time.process_time()
-    door = house.knock(head)
-    assert time.process_time() - begun < 0.05
-    assert status == split_response(door.sent)[0][9:12]
+    costs = []
+    for _ in range(5):
+        begun = time.process_time()
+        door = house.knock(head)
+        costs.append(time.process_time() - begun)
+        assert status == split_response(door.sent)[0][9:12]
+    assert min(costs) < 0.05  # the least: a collection of garbage is not the header's cost, a quadratic parser would be in all five
 
 
 # Time.
