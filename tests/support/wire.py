@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -186,7 +185,7 @@ class Transport:
     the buffer, `abort` does not; `connection_lost` comes in a later turn.
     """
 
-    def __init__(self, loop: ManualLoop, peername: object = ("127.0.0.1", 50000), sock: socket.socket | None = None) -> None:
+    def __init__(self, loop: ManualLoop, peername: object = ("127.0.0.1", 50000)) -> None:
         self.protocol: Any = None
         self.sent = b""
         """What the client has taken."""
@@ -197,7 +196,7 @@ class Transport:
         self.is_stuck = False
         self.write_eof_error: Exception | None = None
         self._loop = loop
-        self._info = {"peername": peername, "sockname": ("127.0.0.1", 8765), "socket": sock}
+        self._info = {"peername": peername, "sockname": ("127.0.0.1", 8765), "socket": None}
         self._buffer = b""
         self._high = HIGH_BYTES
         self._is_paused = False
@@ -379,13 +378,12 @@ class Wire:
         deflate: Deflate | None = None,
         beside: Wire | None = None,
         endpoint: EchoEndpoint | None = None,
-        sock: socket.socket | None = None,
     ) -> None:
         self.loop = beside.loop if beside is not None else ManualLoop()
         self.notes = beside.notes if beside is not None else Notes()
         self.hub = beside.hub if beside is not None else make_hub(self.loop, self.notes)
         self.endpoint = endpoint or EchoEndpoint(settings)
-        self.transport = Transport(self.loop, sock=sock)
+        self.transport = Transport(self.loop)
         upgrade = Upgrade(
             endpoint=self.endpoint,
             head=HEAD,

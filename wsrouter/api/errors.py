@@ -1,35 +1,18 @@
 """The errors of wsrouter, one family:
 
     WsrouterError
-    ├── SiteError         the site has problems; `.problems` lists them all
     ├── HandlerError      a handler is used in a way that cannot work (its author's fault)
     ├── TemplateError     a template names a placeholder that does not exist or cannot be filled
-    ├── StartError        the site is right, but cannot be started here: a port in use, a missing permission
-    └── ControlError      a command could not reach a running daemon, or was refused by it
+    └── StartError        the site is right, but cannot be started here: a port in use, a missing permission
 
 Texts are one line, lower case, with the value and what is allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 
 class WsrouterError(Exception):
     """The root: catch this to catch everything that wsrouter raises on purpose."""
-
-
-class SiteError(WsrouterError):
-    """The site has problems; `problems` holds each, with file, line and column."""
-
-    def __init__(self, problems: Sequence[object]) -> None:
-        """Keeps the problems; the text is made of them when it is asked for."""
-        super().__init__(problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        """One line a problem."""
-        return "\n".join(str(problem) for problem in self.problems)
 
 
 class HandlerError(WsrouterError):
@@ -47,7 +30,3 @@ class TemplateError(WsrouterError):
 
 class StartError(WsrouterError):
     """A site that cannot be started on this machine, now."""
-
-
-class ControlError(WsrouterError):
-    """A command that did not reach a daemon, or that it refused."""
