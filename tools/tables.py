@@ -41,6 +41,7 @@ def _record_rows(record: type, prefix: str) -> list[Row]:
             rows += _record_rows(form.base, f"{name}.")
         else:
             rows.append((code(name), _taken(field), "required" if field.default is REQUIRED else code(_default(field)), form.description))
+            rows += [row for record in _records_in(field.annotation) for row in _record_rows(record, f"{name}.")]
     return rows
 
 

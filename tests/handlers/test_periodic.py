@@ -471,6 +471,6 @@ def test_a_topic_that_tells_apart_what_the_message_does_is_taken(topic, message)
     Periodic(every=1.0, topic=Template(topic), message=Template(message)).check()
 
 
-def test_the_handler_tells_its_topic():
-    assert Periodic(every=1.0, message=Template("x")).topics() == {"periodic:{path}": TopicSettings()}
+def test_the_handler_tells_the_topic_that_it_may_share():
+    assert Periodic(every=1.0, message=Template("x")).topics() == {}
     assert Periodic(every=1.0, message=Template("x"), topic=Template("a/{b}")).topics() == {"a/{b}": TopicSettings()}

@@ -102,7 +102,7 @@ class WsrouterServer:
         fence = Fence(pattern, self.notes)
         tasks = Tasks(pattern, lambda name, error: self.notes.failed(Failure(pattern, "?", f"task {name}", error, None)))
         handlers = handler if isinstance(handler, list) else [handler]
-        steps = [Step(_name(each), _make(each, fence)) for each in handlers]
+        steps = [Step(_name(each), _make(each, fence, tasks)) for each in handlers]
         return Route(Endpoint(pattern, settings, steps, fence, tasks), tasks)
 
     def _context(self, route: Route) -> HandlerContext:
@@ -163,10 +163,10 @@ def _name(handler: Any) -> str:
     return getattr(handler, "__name__", type(handler).__name__)
 
 
-def _make(handler: Any, fence: Fence) -> Handler[Any]:
+def _make(handler: Any, fence: Fence, tasks: Tasks) -> Handler[Any]:
     if inspect.isasyncgenfunction(handler):
         return SourceHandler(_name(handler), handler, {}, fence=fence)
     if inspect.iscoroutinefunction(handler):
         with_path = len(inspect.signature(handler).parameters) == 2
-        return CoroutineHandler(_name(handler), handler, {}, with_path=with_path, open_inbox=OpenWebSocket(), fence=fence)
+        return CoroutineHandler(_name(handler), handler, {}, with_path=with_path, open_inbox=OpenWebSocket(), fence=fence, tasks=tasks)
     return handler

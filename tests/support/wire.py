@@ -336,6 +336,7 @@ class EchoEndpoint:
 
     def __init__(self, settings: RouteSettings = DEFAULTS) -> None:
         self.settings = settings
+        self.accepts = True
         self.connections = 0
         self.events: list[object] = []
         """`open`, each message, the cause of the closing, in their order."""

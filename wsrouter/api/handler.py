@@ -75,6 +75,13 @@ class Handler(Generic[MessageT]):
         """Opens what it needs; raise an exception to refuse to start."""
         return None
 
+    def adopt(self, previous: object) -> None:
+        """A reload changed this route: takes over state from the handler that served it before, of the same name in the site.
+
+        Called after `start`, just before the first connection comes here; raise an exception to call the reload off.
+        `previous` may be of an older version of the class, and with `on_change: keep` it goes on serving its open connections.
+        """
+
     def on_open(self, connection: Connection) -> Awaitable[None] | None:
         """A connection was accepted; its messages wait until this is done."""
         return None

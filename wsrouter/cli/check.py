@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from wsrouter.cli.site_choice import add_site_arguments, count_problems, find_site, load_any, plugins_print_to_stderr, report
+from wsrouter.cli.site_choice import add_site_arguments, count_problems, find_site, load_named, plugins_print_to_stderr, report
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> int:
     path = find_site(arguments, os.environ)
     problems = Problems()
     with plugins_print_to_stderr():
-        site = load_any(path, problems)
+        site = load_named(path, problems)
     if arguments.json:
         print(json.dumps([as_json(problem) for problem in problems], indent=2, ensure_ascii=False))
     elif arguments.format == "github":

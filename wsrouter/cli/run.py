@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from wsrouter.cli.errors import CommandError
-from wsrouter.cli.site_choice import add_site_arguments, count_problems, find_site, load_any, report
+from wsrouter.cli.site_choice import add_site_arguments, count_problems, find_site, report
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from wsrouter.site.loading import Source
     from wsrouter.site.site import Site
 
 NAME = "run"
@@ -58,8 +58,11 @@ def run(arguments: Namespace) -> int:
     path = find_site(arguments, os.environ)
     check_addresses(arguments.listen)
     _print_by_line()
-    site = _load(path)
-    return BAD_SITE if site is None else _serve(site, arguments)
+    from wsrouter.site.loading import source_at
+
+    source = source_at(path, os.environ)
+    site = _load(source)
+    return BAD_SITE if site is None else _serve(site, source, arguments)
 
 
 def check_addresses(addresses: Sequence[str]) -> None:
@@ -77,15 +80,15 @@ def check_addresses(addresses: Sequence[str]) -> None:
             raise CommandError(f"--listen {address}: {error}", 2) from None
 
 
-def _load(path: Path) -> Site | None:
+def _load(source: Source) -> Site | None:
     """The site; None after its problems were shown."""
     from wsrouter.config.problems import Problems
 
     problems = Problems()
-    site = load_any(path, problems)
+    site = source.load(problems)
     report(problems)
     if site is None:
-        print(f"{path}: {count_problems(problems)}; not started", file=sys.stderr)
+        print(f"{source.path}: {count_problems(problems)}; not started", file=sys.stderr)
     return site
 
 
@@ -95,12 +98,13 @@ def _print_by_line() -> None:
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
-def _serve(site: Site, arguments: Namespace) -> int:
+def _serve(site: Site, source: Source, arguments: Namespace) -> int:
     from msgspec.structs import replace
 
     from wsrouter.api.errors import StartError
-    from wsrouter.daemon.daemon import Daemon, RunOptions
+    from wsrouter.daemon.daemon import Daemon
     from wsrouter.daemon.loop import choose_loop, run_to_end
+    from wsrouter.daemon.running import RunOptions
     from wsrouter.observe.logs import configure_logs
 
     gc.enable()  # see `main`
@@ -111,7 +115,7 @@ def _serve(site: Site, arguments: Namespace) -> int:
     loop_factory, loop_name = choose_loop()
 
     async def serve() -> None:
-        await Daemon(site, RunOptions(arguments.listen, arguments.dev, loop_name)).run()
+        await Daemon(site, source, RunOptions(arguments.listen, arguments.dev, loop_name)).run()
 
     try:
         run_to_end(serve(), loop_factory)

@@ -68,15 +68,11 @@ def readable(path: Path, note: str = "") -> Path:
     return path
 
 
-def load_any(path: Path, problems: Problems) -> Site | None:
+def load_named(path: Path, problems: Problems) -> Site | None:
     """The site of a YAML file; or one made of a plugin file or a folder of them. None where there are errors."""
-    if path.suffix == ".py" or path.is_dir():
-        from wsrouter.site.quick import quick_site
+    from wsrouter.site.loading import source_at
 
-        return quick_site(path, problems)
-    from wsrouter.site.site import load_site
-
-    return load_site(path, os.environ, problems)
+    return source_at(path, os.environ).load(problems)
 
 
 def plugins_print_to_stderr() -> AbstractContextManager[object]:
@@ -90,7 +86,7 @@ def load_or_report(path: Path) -> Site | None:
 
     problems = Problems()
     with plugins_print_to_stderr():
-        site = load_any(path, problems)
+        site = load_named(path, problems)
     report(problems)
     if site is None:
         print(f"{path}: {count_problems(problems)}", file=sys.stderr)

@@ -131,8 +131,9 @@ def describe(annotation: object) -> str:
         return _alternatives([str(member.value) for member in form.base])
     if form.base is Template:
         return "text or a structure"
-    if is_record(form.base):
-        return "a mapping"
+    if is_record(form.base) and isinstance(form.base, type):
+        names = [field.name for field in record_fields(form.base)]
+        return f"{{{names[0]}: …}}" if len(names) == 1 else "a mapping"
     return _describe_plain(form)
 
 

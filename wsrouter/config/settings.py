@@ -52,6 +52,12 @@ class Keepalive(Setting, frozen=True):
     pong: Annotated[Duration, Option(gt=0, description="How long an answer may take before the client counts as gone.")] = 20.0
 
 
+class DrainTime(Setting, frozen=True):
+    """Closing the connections of a route that a reload changed, spread over a time."""
+
+    drain: Annotated[Duration, Option(gt=0, description="Over how long its open connections are closed with 1012.")]
+
+
 class RouteSettings(Setting, frozen=True):
     """What every route has besides its steps; `defaults` sets them for all, a route for itself."""
 
@@ -66,6 +72,13 @@ class RouteSettings(Setting, frozen=True):
     compression: Annotated[bool, Option(description="Whether messages are compressed for clients that can (permessage-deflate without context takeover).")] = (
         False
     )
+    on_change: Annotated[
+        Literal["keep", "close"] | DrainTime,
+        Option(
+            description="What becomes of open connections when a reload changes the route's handlers: keep leaves them with the old ones, {drain: 30s} closes "
+            "them with 1012 over that time, close at once, before the new ones start."
+        ),
+    ] = "keep"
 
 
 class ServerLimits(Setting, frozen=True):

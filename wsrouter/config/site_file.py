@@ -47,6 +47,7 @@ class SiteFile:
     admin: str | None
     routes: tuple[RouteEntry, ...]
     tests: tuple[str, ...]
+    include: tuple[str, ...]
     files: tuple[Path, ...]
     sources: dict[str, Place]
 
@@ -120,6 +121,7 @@ class _Site:
         folders = _plugin_folders(self._path, self._root, plugins, self._problems)
         admin = self._admin()
         tests = self._texts("tests")
+        include = tuple(node.text for node in self._texts("include"))
         files = [self._path]
         reader = self._reader(make_finder, pattern_params, folders)
         if reader is not None:
@@ -127,7 +129,9 @@ class _Site:
             files += self._include(reader)
         named = tuple(pair for pair in self._root.pairs if pair[0].text in {"server", "log", "plugins", "admin"})
         sources = places_of(MappingNode(self._root.place, named))
-        return SiteFile(self._path, server, log, plugins, folders, admin, tuple(self._routes), tuple(node.text for node in tests), tuple(files), sources)
+        return SiteFile(
+            self._path, server, log, plugins, folders, admin, tuple(self._routes), tuple(node.text for node in tests), include, tuple(files), sources
+        )
 
     def _check_keys(self) -> None:
         """Unknown keys at the top; those that begin with x- are the site's own, for anchors."""
@@ -260,8 +264,6 @@ def _plugin_folders(path: Path, root: MappingNode, plugins: Plugins, problems: P
     node = root.find("plugins")
     written = None if node is None or is_nothing(node) else expand(Plugins, node)
     named = written.find("folders") if isinstance(written, MappingNode) else None
-    if plugins.watch and isinstance(written, MappingNode) and (key := written.find_key("watch")):
-        problems.warn(key.place, "plugins.watch is not acted on by this version yet: restart to load a changed plugin")
     if not isinstance(named, SequenceNode):
         return tuple(folder for folder in (path.parent / name for name in plugins.folders) if _is_folder(folder))
     found = []

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wsrouter.api.causes import Cause
+from wsrouter.daemon.spread import close_spread, gentle_s
 
 if TYPE_CHECKING:
     from wsrouter.config.settings import Shutdown
     from wsrouter.wire.hub import Hub
 
-# So that a handful of connections does not wait for the whole spread: 10 ms each (Phoenix closes 10,000 in 2 s).
-STEP_S = 0.01
 # An aborted connection is gone at the loop's next turn.
 ABORT_S = 1.0
 
@@ -39,7 +37,8 @@ class Drain:
         hub = self._hub
         hub.on_last_closed = self._empty.set  # not before: during the pause, connections still come and go
         deadline = hub.loop.time() + self._settings.timeout
-        await self._close_spread(deadline)
+        over_s = min(gentle_s(len(hub.connections), self._settings.spread), self._settings.timeout)
+        await close_spread(hub.connections, Cause.SHUTDOWN, over_s, lambda left_s: self._wait(self._hurry, left_s))
         if hub.connections:
             await self._wait(self._empty, deadline - hub.loop.time())
         left = list(hub.connections)
@@ -50,20 +49,6 @@ class Drain:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._empty.wait(), ABORT_S)
         return len(left)
-
-    async def _close_spread(self, deadline: float) -> None:
-        connections = list(self._hub.connections)
-        if not connections:
-            return
-        random.shuffle(connections)
-        spread_s = min(self._settings.spread, STEP_S * len(connections), max(0.0, deadline - self._hub.loop.time()))
-        begun = self._hub.loop.time()
-        for number, connection in enumerate(connections, 1):
-            connection.end(Cause.SHUTDOWN)
-            due = begun + spread_s * number / len(connections)
-            # Below a tenth of a step it is not worth a turn of the loop.
-            if due - self._hub.loop.time() > STEP_S / 10 and number < len(connections):
-                await self._wait(self._hurry, due - self._hub.loop.time())
 
     async def _wait(self, event: asyncio.Event, timeout_s: float) -> None:
         """Until the event, the hurry, or the time is over."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
+from itertools import count
 from typing import Annotated
 
 import orjson
@@ -29,7 +30,8 @@ CRON_NAMES = {
 LONGEST_SLEEP_S = 60.0
 """How soon `cron` notices that the wall clock was set."""
 
-DEFAULT_TOPIC = "periodic:{path}"
+_INSTANCES = count(1)
+"""Each handler has topics of its own: after a reload the old one and the new one both send, each to its own listeners."""
 OF_THE_MOMENT = frozenset({"now", "n", "connections"})
 """Placeholders that all listeners share; every other one tells listeners apart."""
 
@@ -91,9 +93,10 @@ def to_text(value: object) -> str:
 class _Production:
     """What is sent to one topic: its listeners, how many messages there were, and its task."""
 
-    __slots__ = ("listeners", "n", "task", "topic")
+    __slots__ = ("listeners", "n", "name", "task", "topic")
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, name: str, topic: str) -> None:
+        self.name = name
         self.topic = topic
         self.listeners: dict[str, Connection] = {}  # by connection id
         self.n = 0
@@ -127,12 +130,13 @@ class Periodic(Handler[Message]):
             self._check_topic(self.topic)
 
     def topics(self) -> Mapping[str, TopicSettings]:
-        """Its topic, which keeps no history."""
-        return {str(DEFAULT_TOPIC if self.topic is None else self.topic.source): TopicSettings()}
+        """The topic that it may share with others, which keeps no history."""
+        return {} if self.topic is None else {str(self.topic.source): TopicSettings()}
 
     def start(self, context: Context) -> None:
         """Begins with no productions."""
         self._context = context
+        self._instance = next(_INSTANCES)
         self._messages = self._templates()
         self._key = [name for name in varying(self._messages) if name.partition(".")[0] in OF_THE_CLIENT]
         self._productions: dict[str, _Production] = {}
@@ -140,16 +144,16 @@ class Periodic(Handler[Message]):
 
     def on_open(self, connection: Connection) -> None:
         """Joins the production, and starts it for its first listener."""
-        topic = self._expand(connection)
-        production = self._productions.get(topic)
+        name = self._expand(connection)
+        production = self._productions.get(name)
         first = production is None
         if production is None:
-            production = _Production(topic)
+            production = _Production(name, name if self.topic is not None else f"{name}#{self._instance}")
             self._try(connection)
         production.listeners[connection.id] = connection
         self._listening[connection.id] = production
-        self._productions[topic] = production
-        connection.join(topic, TopicSettings())
+        self._productions[name] = production
+        connection.join(production.topic, TopicSettings())
         if self.at_open:
             production.n = max(production.n, 1)
             connection.send(self._render(production))
@@ -167,7 +171,7 @@ class Periodic(Handler[Message]):
             return
         del production.listeners[connection.id]
         if not production.listeners:
-            del self._productions[production.topic]
+            del self._productions[production.name]
             if production.task is not None:
                 production.task.cancel()
 
@@ -241,7 +245,7 @@ class Periodic(Handler[Message]):
         else:
             assert self.cron is not None  # check() saw to it
             work = self._produce_cron(production, self.cron, parse_timezone(self.timezone))
-        production.task = self._context.spawn(work, production.topic)
+        production.task = self._context.spawn(work, production.name)
 
     async def _produce_every(self, production: _Production, every_s: float, started_s: float) -> None:
         """Publishes at started + k * every."""

@@ -28,17 +28,17 @@ class Records:
     def __init__(self, clock: Clock, connections: Literal["both", "closed", "none"] = "both") -> None:
         """`connections` is the setting `log.connections`: which of opened and closed are recorded."""
         self._clock = clock
-        self._connections = connections
+        self.connections = connections
         self._log = get_bound_logger()
 
     def opened(self, connection: Recorded) -> None:
         """`connection.opened`."""
-        if self._connections == "both":
+        if self.connections == "both":
             self._log.info("connection.opened", **_present(_who(connection)))
 
     def closed(self, connection: Recorded, ending: Ending) -> None:
         """`connection.closed`: why, who began it, how long it lasted and what went through."""
-        if self._connections == "none":
+        if self.connections == "none":
             return
         facts = {
             "cause": ending.cause.value,

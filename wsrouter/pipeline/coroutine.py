@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 
 from wsrouter.api.causes import Cause
-from wsrouter.api.context import Context
 from wsrouter.api.handler import Handler
 from wsrouter.api.messages import Message
 from wsrouter.api.ports import ClientConnection, Inbox, OpenInbox
 from wsrouter.pipeline.fence import Fence
-from wsrouter.pipeline.tasks import is_cancelled
+from wsrouter.pipeline.tasks import Tasks, is_cancelled
 
 CoroutineFunction = Callable[..., Coroutine[object, object, object]]
 
@@ -22,24 +21,23 @@ class CoroutineHandler(Handler[Message]):
     not when another connection raised it: then it closes as if it had returned. It is cancelled when its generation ends.
     """
 
-    def __init__(self, name: str, function: CoroutineFunction, options: Mapping[str, object], *, with_path: bool, open_inbox: OpenInbox, fence: Fence) -> None:
-        """`with_path`: the two-argument form `handler(websocket, path)` of older versions."""
+    def __init__(
+        self, name: str, function: CoroutineFunction, options: Mapping[str, object], *, with_path: bool, open_inbox: OpenInbox, fence: Fence, tasks: Tasks
+    ) -> None:
+        """`with_path`: the two-argument form `handler(websocket, path)` of older versions. `tasks` runs the function."""
         self._name = name
         self._function = function
         self._options = options
         self._with_path = with_path
         self._open_inbox = open_inbox
         self._fence = fence
+        self._tasks = tasks
         self._inboxes: dict[object, Inbox] = {}
-
-    def start(self, context: Context) -> None:
-        """Keeps the context, which runs the tasks."""
-        self._context = context
 
     def on_open(self, connection: ClientConnection) -> None:  # type: ignore[override]  # wire's connections are all of this kind
         """Begins the connection's task."""
         inbox = self._inboxes[connection] = self._open_inbox(connection)
-        self._context.spawn(self._serve(connection, inbox), f"{self._name} {connection.id}")
+        self._tasks.spawn(self._serve(connection, inbox), f"{self._name} {connection.id}")
 
     def on_message(self, connection: ClientConnection, message: Message) -> None:  # type: ignore[override]
         """Puts the message where `recv` finds it."""

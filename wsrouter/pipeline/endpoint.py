@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wsrouter.api.causes import Cause
 from wsrouter.api.ports import ClientConnection, OnFragment
@@ -17,11 +17,12 @@ from wsrouter.pipeline.tasks import Tasks
 class Endpoint:
     """A route's chain with its policies. `connections` counts those that are open.
 
+    A reload may give it other `settings`; `on_empty` is told when the last connection is gone, once it has been replaced.
     `on_messages` takes all messages of one read at once, so that what is done for a batch is paid once a read.
     `on_fragment` is set where the only step wants the fragments of a message as they come.
     """
 
-    __slots__ = ("_chain", "connections", "on_fragment", "on_messages", "route", "settings", "steps")
+    __slots__ = ("_chain", "accepts", "connections", "on_empty", "on_fragment", "on_messages", "route", "settings", "steps")
 
     def __init__(self, route: str, settings: RouteSettings, steps: Sequence[Step], fence: Fence, tasks: Tasks) -> None:
         """`route` is the pattern; `tasks` runs what is async and ends with the route's generation."""
@@ -29,6 +30,8 @@ class Endpoint:
         self.settings = settings
         self.steps = tuple(steps)
         self.connections = 0
+        self.accepts = True  # False while its handlers are stopped for others
+        self.on_empty: Callable[[], None] | None = None
         self._chain = AsyncChain(steps, fence, tasks) if any(step.is_async for step in steps) else PlainChain(steps, fence)
         self.on_messages = self._chain.on_messages
         self.on_fragment: OnFragment | None = getattr(steps[0].handler, "on_fragment", None) if len(steps) == 1 else None
@@ -42,3 +45,5 @@ class Endpoint:
         """A connection is gone."""
         self.connections -= 1
         self._chain.on_close(connection, cause)
+        if self.on_empty is not None and not self.connections:
+            self.on_empty()

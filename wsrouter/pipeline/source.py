@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import CancelledError, current_task
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from itertools import count
 
 from wsrouter.api.causes import Cause
 from wsrouter.api.connection import Connection
@@ -22,6 +23,9 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
 # So many messages may come without a wait of the generator's own before others get their turn.
 BURST = 100
+
+
+_INSTANCES = count(1)
 
 
 class SourceHandler(Handler[Message]):
@@ -42,7 +46,7 @@ class SourceHandler(Handler[Message]):
     def start(self, context: Context) -> None:
         """Names the topic; nothing is produced before somebody listens."""
         self._context = context
-        self._topic = f"source:{context.route}"
+        self._topic = f"source:{next(_INSTANCES)}:{context.route}"  # after a reload the old one still produces for its own listeners
 
     def on_open(self, connection: Connection) -> None:
         """Adds a listener, the first of which starts the production."""

@@ -37,6 +37,11 @@ class Tasks:
         """What is running."""
         return sorted(task.get_name() for task in self._running)
 
+    async def finish(self, timeout_s: float) -> None:
+        """Waits until all have ended by themselves, but no longer than this."""
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=timeout_s)
+
     async def cancel(self) -> None:
         """Cancels all and waits until they have ended; one that will not end within a second is left behind."""
         tasks = list(self._running)

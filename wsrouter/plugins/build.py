@@ -11,12 +11,13 @@ from wsrouter.config.finder import HandlerProblem
 from wsrouter.config.problems import Place, relative_to_here
 from wsrouter.plugins.choice import Candidate
 from wsrouter.plugins.module_file import line_of, place_of_option
+from wsrouter.plugins.module_loader import LoadedModule
 from wsrouter.plugins.options import DeclarationError, fields_of_class, fields_of_function
 from wsrouter.plugins.spec import HandlerSpec
 
 
-def build_spec(candidate: Candidate, name: str, origin: str = "", sources: tuple[Path, ...] = ()) -> HandlerSpec:
-    """The spec of a handler that the site calls `name`; without an origin it is its file and line.
+def build_spec(candidate: Candidate, name: str, origin: str = "", loaded: LoadedModule | None = None) -> HandlerSpec:
+    """The spec of a handler that the site calls `name`, found in a plugin file or elsewhere; without an origin it is its file and line.
 
     Raises:
         HandlerProblem: if an option is declared in a way that cannot work.
@@ -38,7 +39,8 @@ def build_spec(candidate: Candidate, name: str, origin: str = "", sources: tuple
         line=line,
         doc=_doc(target),
         takes_path=candidate.takes_path,
-        sources=sources,
+        sources=loaded.sources if loaded is not None else (),
+        package=loaded.folder.package if loaded is not None else "",
     )
 
 

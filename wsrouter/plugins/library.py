@@ -23,8 +23,13 @@ class HandlerLibrary:
     built-in handlers, as an import path where it has a colon, and last among the installed entry points.
     """
 
-    def __init__(self, folders: Iterable[Path] = ()) -> None:
-        """A folder may also be a single file, which then is the only plugin from there; what does not exist has no plugins."""
+    def __init__(self, folders: Iterable[Path] = (), previous: HandlerLibrary | None = None) -> None:
+        """A folder may also be a single file, which then is the only plugin from there; what does not exist has no plugins.
+
+        `previous` is the library of the generation before: a file that is unchanged since, with all that it imports from its
+        folder, is not imported again, and its handlers are the same objects.
+        """
+        self._previous = {loaded.name: loaded for loaded in previous.loaded()} if previous is not None else {}
         self.warnings: list[tuple[str, str]] = []
         """A handler's name, and what is odd about it."""
         self._folders: list[PluginFolder] = []
@@ -94,9 +99,13 @@ class HandlerLibrary:
         return [entry for entry in found if not (isinstance(entry, _NoHandler) and entry.place is not None and entry.place.file in helpers)]
 
     def close(self) -> None:
-        """Lets go of the plugin modules of this generation; handlers that are in use go on working."""
+        """Lets go of the plugin modules that it imported itself; handlers that are in use go on working, but for imports that they still begin."""
         for folder in self._folders:
             folder.close()
+
+    def folders(self) -> set[PluginFolder]:
+        """Where the plugin files that it imported live, those that it took over from the generation before included."""
+        return {loaded.folder for loaded in self._loaded.values()} | set(self._folders)
 
     def _add(self, path: Path) -> None:
         """Takes a folder or a file."""
@@ -132,14 +141,14 @@ class HandlerLibrary:
         if name in BUILTIN_HANDLERS and not inner:
             self.warnings.append((name, f"{relative_to_here(loaded.file.path)} hides the built-in handler {name!r}; rename the file if that is not meant"))
         if not inner:
-            return build_spec(_chosen(loaded), name, sources=loaded.sources)
+            return build_spec(_chosen(loaded), name, loaded=loaded)
         picked = pick(vars(loaded.module), inner)
         if isinstance(picked, str):
             known = ", ".join(f"{name}:{key}" for key in sorted(candidates(loaded.module)))
             if inner not in vars(loaded.module):  # it is the site that is wrong
                 raise HandlerProblem(f"there is no {inner!r} in {relative_to_here(loaded.file.path)}; it has: {known or 'no handler'}", None)
             raise HandlerProblem(f"{picked}; it has: {known or 'no handler'}", loaded.file.place(line_of(loaded.file.tree, inner)))
-        return build_spec(picked, f"{name}:{inner}", sources=loaded.sources)
+        return build_spec(picked, f"{name}:{inner}", loaded=loaded)
 
     def _load_file(self, name: str) -> LoadedModule:
         """The module of a plugin file; two files of one name are a problem."""
@@ -148,7 +157,10 @@ class HandlerLibrary:
             listed = " and ".join(relative_to_here(file) for _, file in places)
             raise HandlerProblem(f"two plugin files claim the name {name!r}: {listed}; rename one", Place(relative_to_here(places[-1][1])))
         if name not in self._loaded:
-            self._loaded[name] = places[0][0].load(name)
+            folder, path = places[0]
+            before = self._previous.get(name)
+            unchanged = before is not None and before.file.path == path and before.digests == folder.digests(path)
+            self._loaded[name] = before if before is not None and unchanged else folder.load(name)
         return self._loaded[name]
 
     def _find_or_problem(self, name: str) -> HandlerSpec | HandlerProblem:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from wsrouter.config.finder import HandlerProblem
@@ -22,6 +23,8 @@ class ModuleFile:
 
     path: Path
     tree: ast.Module
+    digest: bytes
+    """Of its text as it was read, so that a later reading can tell whether it is the same."""
 
     def place(self, line: int = 1, column: int = 1) -> Place:
         """A position in it."""
@@ -39,7 +42,7 @@ def read_module_file(path: Path) -> ModuleFile:
     except OSError as error:
         raise HandlerProblem(f"cannot be read: {error.strerror or error}", Place(relative_to_here(path))) from None
     try:
-        file = ModuleFile(path, ast.parse(source, str(path)))
+        file = ModuleFile(path, ast.parse(source, str(path)), sha256(source).digest())
         start = find_server_start(file.tree)
     except SyntaxError as error:
         raise HandlerProblem(f"syntax error: {error.msg}", Place(relative_to_here(path), error.lineno or 1, error.offset or 1)) from None

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 else:
     Loader = object  # importlib.abc brings importlib.resources and tempfile with it
 
+PACKAGE = "wsrouter_plugins_"
+"""How the names of all plugin modules begin in `sys.modules`."""
+
 _generations = count(1)
 
 
@@ -43,6 +46,10 @@ class LoadedModule:
     file: ModuleFile
     sources: tuple[Path, ...]
     """The file itself, then the files of the folder that it imports, directly or not; of a package all of its files."""
+    folder: PluginFolder
+    """The folder and generation that its code came from."""
+    digests: Mapping[Path, bytes]
+    """What its sources held when it was imported."""
 
 
 class PluginFolder:
@@ -51,7 +58,7 @@ class PluginFolder:
     def __init__(self, path: Path) -> None:
         """Touches nothing yet; the folder need not exist."""
         self.path = path.absolute()
-        self.package = f"wsrouter_plugins_{next(_generations)}"
+        self.package = f"{PACKAGE}{next(_generations)}"
         self._files: dict[Path, ModuleFile] = {}
         self._builtins = {**vars(builtins), "__import__": self._import}
 
@@ -86,7 +93,11 @@ class PluginFolder:
             raise
         except BaseException as error:  # whatever a plugin raises, sys.exit() included, is a problem of its file
             raise self._problem(file, error) from error
-        return LoadedModule(name, module, file, self.sources(path))
+        return LoadedModule(name, module, file, self.sources(path), self, self.digests(path))
+
+    def digests(self, path: Path) -> dict[Path, bytes]:
+        """What a file and those that it imports hold now; of one that cannot be read or parsed, nothing."""
+        return {source: self._files[source].digest if source in self._files else b"" for source in self.sources(path)}
 
     def read(self, path: Path) -> ModuleFile:
         """A file of the folder, read and parsed once in a generation."""
@@ -242,6 +253,15 @@ def innermost_place(traceback: TracebackType | None, accepts: Callable[[FrameTyp
             found = Place(relative_to_here(Path(frame.f_code.co_filename)), traceback.tb_lineno, _column(frame.f_code, traceback.tb_lasti))
         traceback = traceback.tb_next
     return found
+
+
+def place_in_plugin(frame: FrameType | None) -> Place | None:
+    """Where a plugin is in a stack that begins with this frame, the innermost; None where no plugin is in it."""
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).startswith(PACKAGE):
+            return Place(relative_to_here(Path(frame.f_code.co_filename)), frame.f_lineno, _column(frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return None
 
 
 def _column(code: CodeType, instruction: int) -> int:

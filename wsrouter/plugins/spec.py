@@ -36,6 +36,8 @@ class HandlerSpec:
     """Whether a coroutine has the old form `handler(websocket, path)`."""
     sources: tuple[Path, ...] = ()
     """The files of the plugin folder that it is made of: its own first, then those that this one imports, directly or not."""
+    package: str = ""
+    """The private package of the folder and generation that its code lives in; empty for what is no plugin file."""
 
     @property
     def summary(self) -> str:

@@ -1,9 +1,9 @@
-"""One built site with its handler instances: from specs to endpoints, started together and stopped together."""
+"""One built site with its handler instances: from specs to endpoints. What a reload did not change is the same object in the next one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -18,9 +18,10 @@ from wsrouter.pipeline.endpoint import Endpoint
 from wsrouter.pipeline.fence import Fence
 from wsrouter.pipeline.source import SourceHandler
 from wsrouter.pipeline.step import Step
-from wsrouter.pipeline.tasks import Tasks
+from wsrouter.pipeline.tasks import Tasks, is_cancelled
 from wsrouter.plugins.spec import error_text
 from wsrouter.routing.router import Router
+from wsrouter.site.difference import compare
 
 if TYPE_CHECKING:
     from wsrouter.api.context import Clock, Log
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 STOP_S = 5.0
 """How long one handler's `stop` may take."""
+STARTS_A_TURN = 20
+"""So many routes start in one turn of the loop: about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +63,68 @@ class BuiltRoute:
         self.origins = OriginPolicy(route.entry.settings.origins, dev=around.dev)
         self._around = around
         self._tasks = Tasks(route.entry.pattern, self._task_failed)
+        self._serving = Tasks(route.entry.pattern, self._task_failed)
         self._fence = Fence(route.entry.pattern, around.observer)
         steps = [Step(step.name, self._make(step, spec)) for step, spec in route.specs]
-        self.endpoint = Endpoint(route.entry.pattern, route.entry.settings, steps, self._fence, self._tasks)
+        self.endpoint = Endpoint(route.entry.pattern, route.entry.settings, steps, self._fence, self._serving)
 
-    async def start(self) -> None:
-        """Starts the handlers, first to last.
+    @property
+    def pattern(self) -> str:
+        """The path pattern, by which routes of two generations are held against each other."""
+        return self.route.entry.pattern
+
+    def take(self, route: Route) -> None:
+        """Goes on as this route of the next generation, whose handlers are the same; its settings count from now on."""
+        settings = route.entry.settings
+        if settings.origins != self.route.entry.settings.origins:
+            self.origins = OriginPolicy(settings.origins, dev=self._around.dev)
+        self.route = route
+        self.endpoint.settings = settings
+
+    def adopt(self, previous: BuiltRoute) -> None:
+        """Lets each handler that wants to take over the state of the one of its name that served before.
 
         Raises:
-            StartError: if one refuses; those before it are stopped by `stop`.
+            StartError: if one fails.
+        """
+        before = list(previous.endpoint.steps)
+        for step, entry in zip(self.endpoint.steps, self.route.entry.steps, strict=True):
+            old = next((each for each in before if each.name == step.name), None)
+            if old is None:
+                continue
+            before.remove(old)
+            try:
+                step.handler.adopt(old.handler)
+            except BaseException as error:
+                self._fence.failed(None, step.name, "adopt", error)
+                raise StartError(f"{entry.place}: {step.name} cannot adopt the state of the one before: {error_text(error)}") from error
+
+    async def start(self, limit_s: float | None = None) -> None:
+        """Starts the handlers, first to last, each within a time if there is one.
+
+        Raises:
+            StartError: if one refuses, or is not ready in time; those before it are stopped by `stop`.
         """
         for step, entry in zip(self.endpoint.steps, self.route.entry.steps, strict=True):
             try:
                 started = step.handler.start(self._context(step, entry))
                 if isawaitable(started):
-                    await started
+                    await _within(limit_s, started)
             except BaseException as error:
-                if isinstance(error, asyncio.CancelledError):
+                if is_cancelled(error):
                     raise
                 if not isinstance(error, WsrouterError | OSError):  # not a refusal but a fault: its author needs the traceback
                     self._fence.failed(None, step.name, "start", error)
                 why = str(error) if isinstance(error, WsrouterError) else error_text(error)
                 raise StartError(f"{entry.place}: {step.name} refused to start: {why}") from error
 
-    async def stop(self) -> None:
-        """Cancels the tasks of the handlers and stops them, last to first. One that fails, or takes too long, is told of and holds up no other."""
-        await self._tasks.cancel()
+    async def stop(self, grace_s: float = 0.0) -> None:
+        """Cancels the tasks of the handlers and stops them, last to first. One that fails, or takes too long, is told of and holds up no other.
+
+        `grace_s` is how long coroutines and async hooks of connections that are gone may take to end by themselves.
+        """
+        await self._serving.finish(grace_s)
+        await asyncio.gather(self._serving.cancel(), self._tasks.cancel())
         for step in reversed(self.endpoint.steps):
             try:
                 stopped = step.handler.stop()
@@ -100,7 +139,9 @@ class BuiltRoute:
         options = spec.with_defaults(step.options)
         if spec.kind == "coroutine":
             coroutine = cast("CoroutineFunction", spec.target)
-            return CoroutineHandler(step.name, coroutine, options, with_path=spec.takes_path, open_inbox=self._around.open_inbox, fence=self._fence)
+            return CoroutineHandler(
+                step.name, coroutine, options, with_path=spec.takes_path, open_inbox=self._around.open_inbox, fence=self._fence, tasks=self._serving
+            )
         if spec.kind == "source":
             return SourceHandler(step.name, cast("SourceFunction", spec.target), options, fence=self._fence)
         return cast("Handler[Message]", spec.target(**options))
@@ -123,40 +164,89 @@ class BuiltRoute:
 
 
 class Generation:
-    """All routes of a site, built. A reload makes the next one."""
+    """All routes of a site, built. A reload makes the next one beside it.
 
-    def __init__(self, site: Site, around: Surroundings) -> None:
-        """Makes everything; nothing is started."""
+    A route whose handlers are the same as in `previous` is the same object in both; `difference` says which those are.
+    Nothing of the previous generation changes before `take_over`.
+    """
+
+    def __init__(self, site: Site, around: Surroundings, previous: Generation | None = None) -> None:
+        """Makes what is new; nothing is started."""
         self.site = site
-        self.routes = [BuiltRoute(route, around) for route in site.routes]
-        self.router: Router[BuiltRoute] = Router([(built.route.pattern, built) for built in self.routes])
+        self.number: int = 1 if previous is None else previous.number + 1
+        before = {} if previous is None else {built.pattern: built for built in previous.routes}
+        self.difference = compare([built.route for built in before.values()], site.routes)
+        self._before = before
+        kept = {route.entry.pattern for route in (*self.difference.same, *self.difference.resettled)}
+        self.routes: list[BuiltRoute] = [before[route.entry.pattern] if route.entry.pattern in kept else BuiltRoute(route, around) for route in site.routes]
+        self.router = self._make_router()
 
-    async def start(self) -> None:
-        """Starts all routes, or none.
+    @property
+    def fresh(self) -> list[BuiltRoute]:
+        """The routes that were made for this generation, in the order of the site."""
+        return [built for built in self.routes if self._before.get(built.pattern) is not built]
+
+    def replaced(self, built: BuiltRoute) -> BuiltRoute | None:
+        """The route of the previous generation that a fresh one stands in for; None where it is added."""
+        return self._before.get(built.pattern)
+
+    def removed(self) -> list[BuiltRoute]:
+        """The routes of the previous generation that are in this one no more."""
+        return [self._before[route.entry.pattern] for route in self.difference.removed]
+
+    async def start(self, limit_s: float | None = None, routes: Iterable[BuiltRoute] | None = None) -> None:
+        """Starts these routes, by default the fresh ones; all, or none.
 
         Raises:
             StartError: if a handler refuses; what was started is stopped again.
         """
         async with AsyncExitStack() as started:
-            for route in self.routes:
+            for number, route in enumerate(self.fresh if routes is None else routes, 1):
                 started.push_async_callback(route.stop)
-                await route.start()
+                await route.start(limit_s)
+                if number % STARTS_A_TURN == 0:  # those that serve already get their turn
+                    await asyncio.sleep(0)
             started.pop_all()
+
+    def adopt(self) -> None:
+        """Lets the handlers of changed routes take over the state of those before.
+
+        Raises:
+            StartError: if one fails.
+        """
+        for built in self.fresh:
+            old = self.replaced(built)
+            if old is not None:
+                built.adopt(old)
+
+    def take_over(self) -> None:
+        """The routes that stay get their entries of this site, and with them its settings; of this nothing can fail."""
+        for route, built in zip(self.site.routes, self.routes, strict=True):
+            built.take(route)
+        self._before = {}
+
+    def put(self, built: BuiltRoute, instead_of: BuiltRoute) -> None:
+        """Serves a route anew that had been stopped."""
+        self.routes[self.routes.index(instead_of)] = built
+        self.router = self._make_router()
 
     async def stop(self) -> None:
         """Stops all routes, at the same time."""
         await asyncio.gather(*(route.stop() for route in self.routes))
 
+    def _make_router(self) -> Router[BuiltRoute]:
+        return Router([(route.pattern, built) for route, built in zip(self.site.routes, self.routes, strict=True)])
 
-async def _within(limit_s: float, stopping: Awaitable[object]) -> None:
-    """Waits for what a handler does to stop.
+
+async def _within(limit_s: float | None, doing: Awaitable[object]) -> None:
+    """Waits for what a handler does to start or stop; None is for ever.
 
     Raises:
         TimeoutError: if it takes longer.
     """
     try:
         async with asyncio.timeout(limit_s) as limit:
-            await stopping
+            await doing
     except TimeoutError:
         if not limit.expired():
             raise

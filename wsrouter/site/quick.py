@@ -21,16 +21,22 @@ if TYPE_CHECKING:
     from wsrouter.plugins.spec import HandlerSpec
 
 
-def quick_site(path: Path, problems: Problems) -> Site | None:
-    """The site of a plugin file or folder, with default settings; None where a handler cannot be had, with the problems noted."""
-    library = HandlerLibrary([path])
+def quick_site(path: Path, problems: Problems, previous: Site | None = None) -> Site | None:
+    """The site of a plugin file or folder, with default settings; None where a handler cannot be had, with the problems noted.
+
+    Handlers of files that are unchanged since `previous` are taken over from it.
+    """
+    library = HandlerLibrary([path], previous.library if previous is not None else None)
     if not library.plugin_names():
         problems.add(Place(relative_to_here(path)), _nothing_there(path))
         return None
     specs = _handlers(library, problems)
     entries = [entry for spec in specs for entry in _entries(spec, problems, single=len(specs) == 1)]
-    file = SiteFile(path, Server(), Log(), Plugins(), (path,), None, tuple(entries), (), (path,), {})
-    return None if problems.errors else make_site(file, library, problems)
+    file = SiteFile(path, Server(), Log(), Plugins(), (path,), None, tuple(entries), (), (), (path,), {})
+    site = None if problems.errors else make_site(file, library, problems)
+    if site is None:
+        library.close()
+    return site
 
 
 def _handlers(library: HandlerLibrary, problems: Problems) -> list[HandlerSpec]:

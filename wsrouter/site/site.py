@@ -28,12 +28,15 @@ class Site:
     library: HandlerLibrary
 
 
-def load_site(path: Path, environ: Mapping[str, str], problems: Problems) -> Site | None:
-    """Loads a site with its includes and plugins; None where there are errors, all of which are in `problems`."""
+def load_site(path: Path, environ: Mapping[str, str], problems: Problems, previous: Site | None = None) -> Site | None:
+    """Loads a site with its includes and plugins; None where there are errors, all of which are in `problems`.
+
+    Handlers of plugin files that are unchanged since `previous` are taken over from it.
+    """
     libraries: list[HandlerLibrary] = []
 
     def make_library(folders: tuple[Path, ...]) -> HandlerLibrary:
-        libraries.append(HandlerLibrary(folders))
+        libraries.append(HandlerLibrary(folders, previous.library if previous is not None else None))
         return libraries[0]
 
     def check_entries(entries: Sequence[RouteEntry]) -> None:
@@ -41,7 +44,11 @@ def load_site(path: Path, environ: Mapping[str, str], problems: Problems) -> Sit
             check_routes(_routes(entries), libraries[0], problems)
 
     file = load_site_file(path, make_finder=make_library, pattern_params=pattern_params, environ=environ, problems=problems, check_routes=check_entries)
-    return None if file is None else Site(file, _routes(file.routes), libraries[0])
+    if file is None:
+        for library in libraries:
+            library.close()
+        return None
+    return Site(file, _routes(file.routes), libraries[0])
 
 
 def make_site(file: SiteFile, library: HandlerLibrary, problems: Problems) -> Site | None:

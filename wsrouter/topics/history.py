@@ -21,6 +21,11 @@ class Kept:
         self._messages: deque[tuple[float, int, Message]] = deque()
         self._bytes = 0
 
+    def bound(self, bounds: History) -> None:
+        """Keeps within other bounds from now on."""
+        self._bounds = bounds
+        self._prune()
+
     def append(self, message: Message) -> None:
         """Keeps a message, and drops what has become too much."""
         size = len(message.encode()) if isinstance(message, str) and not message.isascii() else len(message)

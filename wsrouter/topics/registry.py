@@ -14,7 +14,8 @@ PLAIN = TopicSettings()
 class Topics:
     """Makes topics when they are first needed and frees those that nobody can hear of any more.
 
-    Where two callers give different settings for one name, the first one's stay; the site's check has told of it.
+    Where two callers give different settings for one name, the first one's stay; the site's check has told of it. After a
+    reload, `begin_epoch`, the first one to give others sets them.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Topics:
         self._call_soon = call_soon
         self._call_later = call_later
         self._monotonic = monotonic
+        self._epoch = 0
         self._topics: dict[str, Topic] = {}
         self._expiring: set[Topic] = set()  # those that a timer is to look at: one each, however often members come and go
 
@@ -46,8 +48,15 @@ class Topics:
     def join(self, name: str, subscriber: Subscriber, settings: TopicSettings | None = None) -> Topic:
         """Subscribes, making the topic where it is not there yet."""
         topic = self._topics.get(name) or self._make(name, settings or PLAIN)
+        if settings is not None and settings != topic.settings and topic.epoch != self._epoch:
+            topic.change(settings)
+            topic.epoch = self._epoch
         topic.join(subscriber)
         return topic
+
+    def begin_epoch(self) -> None:
+        """The site was reloaded: whoever joins a topic with other settings than it has may set them, once."""
+        self._epoch += 1
 
     def leave(self, topic: Topic, subscriber: Subscriber) -> None:
         """Ends a subscription, and frees the topic if that was the last one and nothing is kept."""
@@ -74,6 +83,7 @@ class Topics:
 
     def _make(self, name: str, settings: TopicSettings) -> Topic:
         topic = Topic(name, settings, encode=self._encode, call_soon=self._call_soon, monotonic=self._monotonic)
+        topic.epoch = self._epoch
         self._topics[name] = topic
         return topic
 

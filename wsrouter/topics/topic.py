@@ -18,7 +18,7 @@ from wsrouter.topics.history import Kept
 class Topic:
     """A named stream of messages. Made by `Topics`, which also frees it."""
 
-    __slots__ = ("_call_soon", "_encode", "_excluded", "_groups", "history", "members", "name", "pending", "settings")
+    __slots__ = ("_call_soon", "_encode", "_excluded", "_groups", "_monotonic", "epoch", "history", "members", "name", "pending", "settings")
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Topic:
         """`call_soon` runs a function at the next turn of the loop."""
         self.name = name
         self.settings = settings
+        self.epoch = 0  # of `Topics`, when its settings were set
         self.history = Kept(settings.history, monotonic) if settings.history is not None else None
         self.members = 0
         self.pending: list[Message] = []
@@ -39,6 +40,17 @@ class Topic:
         self._groups: dict[int, dict[Subscriber, None]] = {}
         self._encode = encode
         self._call_soon = call_soon
+        self._monotonic = monotonic
+
+    def change(self, settings: TopicSettings) -> None:
+        """Goes on with other settings; what is kept stays, as far as they allow."""
+        self.settings = settings
+        if settings.history is None:
+            self.history = None
+        elif self.history is None:
+            self.history = Kept(settings.history, self._monotonic)
+        else:
+            self.history.bound(settings.history)
 
     def join(self, subscriber: Subscriber) -> None:
         """Adds a subscriber and delivers the history to it; what is pending goes to the others first."""

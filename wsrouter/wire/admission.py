@@ -48,6 +48,13 @@ class Gate(Protocol):
         """Which web pages may connect."""
 
 
+class Known(Protocol):
+    """An open connection, as far as its admission goes."""
+
+    def find_header(self, name: bytes) -> str | None:
+        """One header of its request by its lower-case name."""
+
+
 GateT = TypeVar("GateT", bound=Gate)
 
 
@@ -93,6 +100,13 @@ class Admission:
         if not gate.origins.admits(origin, request.headers["Host"]):
             return Refusal(Reason.ORIGIN, fix=gate.origins.cure(origin or ""))
         return Admitted(gate, match.path, match.params, self._client(request, peer_ip))
+
+    def still_admits(self, connection: Known, gate: Gate) -> bool:
+        """Whether an open connection could come again: asked when a reload has changed who may."""
+        host = connection.find_header(b"host") or ""
+        if self._hosts and not admits_host(host, self._hosts):
+            return False
+        return gate.origins.admits(connection.find_header(b"origin"), host)
 
     def _routes_near(self, path: str) -> str:
         """What to ask for instead: the nearest route, or all where there are few."""

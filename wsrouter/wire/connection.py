@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsrouter.api.topics import TopicSettings
+    from wsrouter.config.settings import RouteSettings
     from wsrouter.wire.hub import Hub
     from wsrouter.wire.upgrade import Upgrade
 
@@ -77,6 +78,15 @@ class Connection(Writer, asyncio.Protocol):
         self._look_next()
         hub.observer.opened(self)
         self.endpoint.on_open(self)
+
+    def settings_changed(self, old: RouteSettings) -> None:
+        """A reload gave its endpoint other settings: they count from now on."""
+        new, now = self.endpoint.settings, self._hub.loop.time()
+        self._limit = new.limits.message_size
+        if (new.limits.message_rate, new.limits.byte_rate) != (old.limits.message_rate, old.limits.byte_rate):
+            self._meter = make_meter(new.limits.message_rate, new.limits.byte_rate, now)
+        self.watch.change(old, new, now, self._hub.clock.monotonic() - self.opened_monotonic)
+        self._look_next()
 
     # What handlers do with it (api.Connection).
 

@@ -158,7 +158,7 @@ class Handshake(asyncio.Protocol):
             return Refusal(Reason.TOO_MANY, fix=f"server.limits.connections_per_address is {most}")
         if hub.limits.connections != "auto" and len(hub.connections) >= hub.limits.connections:
             return Refusal(Reason.FULL, fix=f"server.limits.connections is {hub.limits.connections}")
-        return Refusal(Reason.DRAINING) if hub.draining else None
+        return Refusal(Reason.DRAINING) if hub.draining or not admitted.gate.endpoint.accepts else None
 
     def _upgrade(self, admitted: Admitted, head: bytes, rest: bytes, response: bytes, subprotocol: str | None = None, deflate: Deflate | None = None) -> None:
         """Writes the 101 and hands the socket over; this object is done."""

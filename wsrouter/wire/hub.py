@@ -10,12 +10,13 @@ from wsrouter.access.addresses import address_group
 from wsrouter.api.causes import Cause
 from wsrouter.api.context import Clock
 from wsrouter.api.ports import Observer
-from wsrouter.config.settings import ServerLimits
+from wsrouter.config.settings import RouteSettings, ServerLimits
 from wsrouter.topics.registry import Topics
 from wsrouter.wire.frames import encode
 from wsrouter.wire.timers import Timers
 
 if TYPE_CHECKING:
+    from wsrouter.pipeline.endpoint import Endpoint
     from wsrouter.wire.admission import Admission
 
 
@@ -29,9 +30,18 @@ class Flushable(Protocol):
 class Member(Flushable, Protocol):
     """An open connection, as the hub holds it."""
 
+    endpoint: Endpoint
+    closing: bool
+
     @property
     def client(self) -> str:
         """The client's address, which `connections_per_address` counts by."""
+
+    def find_header(self, name: bytes) -> str | None:
+        """One header of its request by its lower-case name."""
+
+    def settings_changed(self, old: RouteSettings) -> None:
+        """Its endpoint has other settings now."""
 
     def end(self, cause: Cause) -> None:
         """Begins the closing handshake."""
@@ -71,8 +81,17 @@ class Hub:
         """A connection was opened."""
         self.connections.add(connection)
         if self.limits.connections_per_address:
-            group = address_group(connection.client)
-            self.by_address[group] = self.by_address.get(group, 0) + 1
+            self._count(connection)
+
+    def change_limits(self, limits: ServerLimits) -> None:
+        """A reload set other limits. They count for newcomers; nobody who is here is closed for them."""
+        counted, self.limits = bool(self.limits.connections_per_address), limits
+        if bool(limits.connections_per_address) is counted:
+            return
+        self.by_address.clear()
+        if limits.connections_per_address:
+            for connection in self.connections:
+                self._count(connection)
 
     def removed(self, connection: Member) -> None:
         """A connection is gone."""
@@ -84,6 +103,10 @@ class Hub:
                 self.by_address[group] = left
         if not self.connections and self.on_last_closed is not None:
             self.on_last_closed()
+
+    def _count(self, connection: Member) -> None:
+        group = address_group(connection.client)
+        self.by_address[group] = self.by_address.get(group, 0) + 1
 
     def _flush(self) -> None:
         waiting, self._to_flush = self._to_flush, []

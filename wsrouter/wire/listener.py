@@ -37,8 +37,8 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._path: str | None = None
 
-    async def open(self) -> None:
-        """Binds and accepts.
+    async def open(self, before: Listener | None = None) -> None:
+        """Binds and accepts. With `before`, a listener of the same address, it takes over its sockets.
 
         Raises:
             StartError: if the address cannot be had; one line that says why.
@@ -46,7 +46,9 @@ class Listener:
         address = parse_address(self.settings.address)
         context = server_context(self.settings.tls) if self.settings.tls is not None else None
         try:
-            if address.kind == "unix":
+            if before is not None:
+                await self._take_over(before, context)
+            elif address.kind == "unix":
                 self._servers.append(await self._open_unix(address.path, context))
             else:
                 await self._open_tcp(address, context)
@@ -61,6 +63,21 @@ class Listener:
             return [f"ws+unix:{self._path}"]
         scheme = "wss" if self.settings.tls is not None else "ws"
         return [f"{scheme}://{_host_port(one.getsockname())}" for server in self._servers for one in server.sockets]
+
+    def inherit_file(self, before: Listener) -> None:
+        """The file of the Unix socket goes with this listener from now on, and no more with the one whose sockets it took over."""
+        self._path, before._path = before._path, None
+
+    async def _take_over(self, before: Listener, context: ssl.SSLContext | None) -> None:
+        """Servers of its own on the same sockets, so that nothing that waits to be accepted is lost when `before` is closed."""
+        for one in [one for server in before._servers for one in server.sockets]:
+            shared = socket.socket(fileno=os.dup(one.fileno()))
+            create = self._hub.loop.create_unix_server if shared.family is socket.AF_UNIX else self._hub.loop.create_server
+            self._servers.append(
+                await create(lambda: Handshake(self._hub), sock=shared, ssl=context, backlog=BACKLOG, ssl_handshake_timeout=self._handshake_s(context))
+            )
+        if before._path is not None:
+            self._hand_over(before._path)
 
     def close(self) -> None:
         """Stops accepting. Open connections go on."""

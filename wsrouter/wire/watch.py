@@ -53,6 +53,17 @@ class Watch:
         self._age_at = now + settings.limits.age * (0.9 + 0.2 * getrandbits(16) / 65536) if settings.limits.age else 0.0
         self._close_by = 0.0
 
+    def change(self, old: RouteSettings, new: RouteSettings, now: float, open_s: float) -> None:
+        """A reload changed the settings of a connection that is open for `open_s`: what differs counts from now, an age from its opening."""
+        fresh = Watch(new, now)
+        if new.keepalive.ping != old.keepalive.ping:
+            self._ping_at = fresh._ping_at
+        if new.limits.idle != old.limits.idle:
+            self._idle_at = fresh._idle_at
+        if new.limits.age != old.limits.age:
+            # Those that are too old already end within a tenth of the age, not in one moment.
+            self._age_at = fresh._age_at and now + max(fresh._age_at - now - open_s, new.limits.age * getrandbits(16) / 655360)
+
     def close_within(self, now: float, timeout_s: float) -> None:
         """The closing handshake has begun: nothing else counts any more."""
         self._close_by = now + timeout_s

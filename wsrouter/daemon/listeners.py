@@ -1,0 +1,113 @@
+"""The listeners of a daemon: opened together, and changed by a reload so that no address is given up before its successor is bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wsrouter.api.errors import StartError
+from wsrouter.config.address import parse_address
+from wsrouter.wire.listener import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wsrouter.config.settings import Listen
+    from wsrouter.wire.hub import Hub
+
+
+class Listeners:
+    """All addresses that a daemon listens on."""
+
+    def __init__(self, hub: Hub) -> None:
+        """Nothing is opened yet."""
+        self._hub = hub
+        self._open: list[Listener] = []
+
+    @property
+    def urls(self) -> list[str]:
+        """Where clients find it."""
+        return [url for listener in self._open for url in listener.urls]
+
+    async def open(self, settings: Sequence[Listen]) -> None:
+        """Listens on all of them.
+
+        Raises:
+            StartError: if one cannot be had; none is left open then.
+        """
+        (await self.prepare(settings)).commit()
+
+    async def prepare(self, settings: Sequence[Listen]) -> ListenerChange:
+        """Opens what is new beside what is there.
+
+        Raises:
+            StartError: if one cannot be had; what was bound here is closed again.
+        """
+        change = ListenerChange(self._open, settings)
+        try:
+            await change.bind(self._hub)
+        except BaseException:
+            change.cancel()
+            raise
+        return change
+
+    def close(self) -> None:
+        """Stops accepting. Open connections go on."""
+        for listener in self._open:
+            listener.close()
+        self._open.clear()
+
+
+class ListenerChange:
+    """From the listeners that are open to those that are wanted."""
+
+    def __init__(self, opened: list[Listener], wanted: Sequence[Listen]) -> None:
+        """`opened` is changed in place, by `commit`."""
+        self._opened = opened
+        self._wanted = wanted
+        self._bound: dict[Listener, Listener | None] = {}
+        self._after: list[Listener] = []
+
+    async def bind(self, hub: Hub) -> None:
+        """Opens what is not there yet.
+
+        Raises:
+            StartError: if an address cannot be had.
+        """
+        left = {parse_address(listener.settings.address): listener for listener in self._opened}
+        for settings in self._wanted:
+            before = left.pop(parse_address(settings.address), None)
+            if before is not None and before.settings == settings:
+                self._after.append(before)
+                continue
+            listener = Listener(settings, hub)
+            self._bound[listener] = before
+            self._after.append(listener)
+            try:
+                await listener.open(before)
+            except StartError as error:
+                raise StartError(f"{error}{self._overlap(listener)}") from error
+
+    def commit(self) -> bool:
+        """Closes what is wanted no more; whether anything changed."""
+        for listener, before in self._bound.items():
+            if before is not None:
+                listener.inherit_file(before)
+        for listener in self._opened:
+            if listener not in self._after:
+                listener.close()
+        changed = bool(self._bound) or len(self._after) != len(self._opened)
+        self._opened[:] = self._after
+        return changed
+
+    def cancel(self) -> None:
+        """Closes what was bound for it."""
+        for listener in self._bound:
+            listener.close()
+
+    def _overlap(self, listener: Listener) -> str:
+        """What to do where the address is taken by one of this daemon's own, as 127.0.0.1:80 keeps 0.0.0.0:80 from being bound."""
+        address = parse_address(listener.settings.address)
+        for own in self._opened:
+            if address.port and parse_address(own.settings.address).port == address.port:
+                return f"; wsrouter itself listens on {own.settings.address}, which cannot be changed to this without a restart"
+        return ""

@@ -1,0 +1,87 @@
+"""Loads the next generation of a site beside the running one: in a thread, since reading takes a while and an import may do anything."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from wsrouter.config.problems import Place, Problems, relative_to_here
+from wsrouter.plugins.module_loader import place_in_plugin
+from wsrouter.plugins.spec import error_text
+from wsrouter.site.generation import Generation
+
+if TYPE_CHECKING:
+    from wsrouter.daemon.running import Running
+    from wsrouter.site.loading import Source
+
+LOAD_S = 5.0
+"""How long reading a site and importing its plugins may take; until then, no other reload begins."""
+SWITCH_S = 0.0005
+"""While a site is loaded, the loop gets the interpreter back after this at the latest: 5 ms, Python's own, are felt by clients."""
+
+
+class SiteLoader:
+    """Loads a site as often as it changes. A load that hangs is given up, and its thread left behind."""
+
+    def __init__(self, source: Source) -> None:
+        """Loads nothing yet."""
+        self.source = source
+
+    async def load(self, running: Running, problems: Problems) -> Generation | None:
+        """The next generation, made and not started; None where there are errors, which are noted, or where it took too long."""
+        load = _Load(self.source, running)
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
+        try:
+            load.start()
+            await asyncio.wait_for(load.done.wait(), LOAD_S)
+        except TimeoutError:
+            place = load.place() or Place(relative_to_here(self.source.path))
+            problems.add(place, f"importing it has taken {LOAD_S:g} s and got no further than this; do slow work in start(), or restart")
+            load.give_up()
+            return None
+        finally:
+            sys.setswitchinterval(interval)
+        problems.extend(load.problems)
+        return load.generation
+
+
+class _Load(threading.Thread):
+    """One load, in its thread."""
+
+    def __init__(self, source: Source, running: Running) -> None:
+        super().__init__(name="wsrouter reload", daemon=True)
+        self.generation: Generation | None = None
+        self.problems = Problems()
+        self.done = asyncio.Event()
+        self._source = source
+        self._running = running
+        self._loop = asyncio.get_running_loop()
+        self._is_given_up = False
+
+    def run(self) -> None:
+        """Reads, imports, checks, makes."""
+        before = self._running.generation
+        try:
+            site = self._source.load(self.problems, before.site)
+            self.generation = None if site is None else Generation(site, self._running.around, before)
+        except BaseException as error:  # noqa: BLE001 -- whatever it is, the running site goes on
+            self.problems.add(Place(relative_to_here(self._source.path)), f"loading it raised {error_text(error)}")
+        with suppress(RuntimeError):  # the daemon has stopped meanwhile
+            self._loop.call_soon_threadsafe(self._tell)
+
+    def place(self) -> Place | None:
+        """The line of a plugin that it is at now."""
+        return place_in_plugin(sys._current_frames().get(self.ident or 0))
+
+    def give_up(self) -> None:
+        """Nobody waits any more: what comes of it is dropped."""
+        self._is_given_up = True
+
+    def _tell(self) -> None:
+        self.done.set()
+        if self._is_given_up and self.generation is not None:
+            self.generation.site.library.close()

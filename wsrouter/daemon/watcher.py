@@ -1,0 +1,79 @@
+"""Notices that a site, what it includes, or a plugin was saved: looks at the files again and again, in a thread of its own.
+
+A poll and no events of the kernel: it works on every file system, also after a file was replaced by another (as editors and
+configuration management do), and costs a `stat` a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+POLL_S = 0.2
+"""How often it looks; a change is told when it has looked the same twice, since a file may be half written."""
+
+Signature = dict[str, tuple[int, int, int]]
+"""Path -> modification time in ns, size, inode."""
+
+
+class Watcher:
+    """Calls a function in the loop when files changed and are quiet again."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        """Watches nothing yet."""
+        self._on_change = on_change
+        self._loop = asyncio.get_running_loop()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._list_files: Callable[[], Iterable[Path]] = list
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it watches."""
+        return self._thread is not None
+
+    def watch(self, list_files: Callable[[], Iterable[Path]]) -> None:
+        """Watches these files from now on; the function is called in the thread, at each look."""
+        self._list_files = list_files
+        if self._thread is None:
+            self._stopped.clear()
+            self._thread = threading.Thread(target=self._run, name="wsrouter watch", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Watches no more."""
+        self._stopped.set()
+        self._thread = None
+
+    def _run(self) -> None:
+        stopped = self._stopped
+        told = seen = self._look()
+        while not stopped.wait(POLL_S):
+            now = self._look()
+            if now == seen and now != told:
+                told = now
+                with suppress(RuntimeError):  # the loop has ended
+                    self._loop.call_soon_threadsafe(self._on_change)
+            seen = now
+
+    def _look(self) -> Signature:
+        return {str(path): signature for path in self._list_files() if (signature := _signature(path)) is not None}
+
+
+def python_files(folder: Path) -> Iterator[Path]:
+    """The Python files below a folder; hidden folders and __pycache__ are left out. What cannot be read is not there."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
+        yield from (Path(root, name) for name in names if name.endswith(".py"))
+
+
+def _signature(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
