@@ -175,10 +175,11 @@ def test_a_later_step_that_fails_on_one_of_many_messages_is_told_once():
 def test_a_failing_on_close_is_told_and_the_others_are_closed():
     notes: list[str] = []
     chain = Chain(Add(letter="a", notes=notes), Fails(hook="on_close"))
-    chain.lose(chain.open())
+    client = chain.open()
+    chain.lose(client)
     assert [("Fails", "on_close", LookupError)] == chain.failures
     assert ["a open", "a close client_close"] == notes
-    assert chain.notes.failures[0].connection_id is None
+    assert client.id == chain.notes.failures[0].connection_id
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit()], ids=lambda error: type(error).__name__)

@@ -20,7 +20,7 @@ from typing import Any
 
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Message, Sendable
-from wsrouter.api.ports import Attempt, Ending, Failure, Refusal
+from wsrouter.api.ports import Attempt, Ending, Failure, Quarantined, Refusal
 from wsrouter.config.settings import Keepalive, RouteSettings, ServerLimits
 from wsrouter.wire.connection import Connection
 from wsrouter.wire.handshake import Handshake
@@ -310,6 +310,8 @@ class Notes:
         self.refusals: list[tuple[Attempt, Refusal]] = []
         self.vanished_peers: list[str] = []
         self.failures: list[Failure] = []
+        self.quarantines: list[Quarantined] = []
+        self.releases: list[tuple[str, str]] = []
 
     def opened(self, connection: Any) -> None:
         self.opened_connections.append(connection)
@@ -327,12 +329,19 @@ class Notes:
     def failed(self, failure: Failure) -> None:
         self.failures.append(failure)
 
+    def quarantined(self, quarantined: Quarantined) -> None:
+        self.quarantines.append(quarantined)
+
+    def released(self, route: str, handler: str) -> None:
+        self.releases.append((route, handler))
+
 
 class EchoEndpoint:
     """An endpoint that notes what it gets and sends it back; `on_message` may be replaced by a test."""
 
     route = "/"
     on_fragment = None
+    quarantine: Any = None
 
     def __init__(self, settings: RouteSettings = DEFAULTS) -> None:
         self.settings = settings

@@ -79,6 +79,19 @@ class Failure:
     connection_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A route that takes no new connections for a while, since its handlers failed too often."""
+
+    failure: Failure
+    """The last one."""
+    failures: int
+    """How many there were in the last minute."""
+    connections: int
+    """Of how many connections."""
+    pause_s: float
+
+
 class Traffic(Protocol):
     """What the record of a closed connection counts."""
 
@@ -114,6 +127,12 @@ class Observer(Protocol):
 
     def failed(self, failure: Failure) -> None:
         """A handler raised."""
+
+    def quarantined(self, quarantined: Quarantined) -> None:
+        """A route takes no new connections for a while."""
+
+    def released(self, route: str, handler: str) -> None:
+        """It takes them again; `handler` is the one that failed last."""
 
 
 class OnFragment(Protocol):

@@ -145,5 +145,7 @@ class Plugins(Setting, frozen=True):
 
     folders: Annotated[list[str], Option(description="Folders of plugin files, relative to the site's file.")] = field(default_factory=lambda: ["plugins"])
     watch: Annotated[bool, Option(description="Whether a changed plugin or site is loaded by itself.")] = False
-    failures: Annotated[int, Option(ge=1, description="How many failures in a minute pause a route.")] = 20
-    pause: Annotated[Duration, Option(gt=0, description="For how long a route is paused after that.")] = 30.0
+    failures: Annotated[
+        int, Option(ge=0, description="How many failures of its handlers a route may have in a minute; at more, new connections are refused. 0 never does.")
+    ] = 20
+    pause: Annotated[Duration, Option(gt=0, description="For how long new connections are then refused.")] = 30.0

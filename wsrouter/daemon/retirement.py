@@ -79,6 +79,8 @@ class Retirement:
     def _add(self, built: BuiltRoute) -> _Leaving:
         leaving = _Leaving(built)
         self._leaving.append(leaving)
+        if built.endpoint.quarantine is not None:
+            built.endpoint.quarantine.retire()
         leaving.seeing_off = asyncio.create_task(self._see_off(leaving), name=f"retiring {built.pattern}")
         return leaving
 

@@ -56,7 +56,15 @@ class Running:
         self.records = records
         self.open_files = open_files
         self.hub = Hub(loop=asyncio.get_running_loop(), clock=clock, observer=records, limits=self._limits_of(server))
-        self.around = Surroundings(clock=clock, topics=self.hub.topics, observer=records, open_inbox=OpenWebSocket(), make_log=get_logger, dev=options.dev)
+        self.around = Surroundings(
+            clock=clock,
+            topics=self.hub.topics,
+            observer=records,
+            open_inbox=OpenWebSocket(),
+            make_log=get_logger,
+            dev=options.dev,
+            plugins=lambda: self.generation.site.file.plugins,
+        )
         self.generation = Generation(site, self.around)
         self.listeners = Listeners(self.hub)
         self.retirement = Retirement(server.shutdown.spread, self._forget_plugins)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wsrouter.api.context import Clock
-    from wsrouter.api.ports import Attempt, Ending, Failure, Recorded, Refusal
+    from wsrouter.api.ports import Attempt, Ending, Failure, Quarantined, Recorded, Refusal
 
 # As nginx, HAProxy, Envoy and W3C trace ids have them; anything else was not made by a proxy of ours.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -87,6 +87,26 @@ class Records:
             "traceback": told.text,
         }
         self._log.error("handler.failed", **_present(facts))
+
+    def quarantined(self, quarantined: Quarantined) -> None:
+        """`handler.quarantined`: what failed, how often, and for how long nobody is let in."""
+        failure = quarantined.failure
+        told = trace(failure.error)
+        facts = {
+            "route": failure.route,
+            "handler": failure.handler,
+            "failures": quarantined.failures,
+            "connections": quarantined.connections,
+            "pause_s": quarantined.pause_s,
+            "error": told.error,
+            "at": told.at,
+            "fix": f"mend {told.at or failure.handler}; the setting plugins.failures says how many failures in a minute are too many",
+        }
+        self._log.error("handler.quarantined", **_present(facts))
+
+    def released(self, route: str, handler: str) -> None:
+        """`handler.released`: the route lets clients in again."""
+        self._log.info("handler.released", route=route, handler=handler)
 
 
 def find_request_id(given: str | None, default: str) -> str:

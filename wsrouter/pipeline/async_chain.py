@@ -71,11 +71,11 @@ class AsyncChain:
         step = opened.pop()
         try:
             if step.on_close is not None:
-                await self._call(None, step, "on_close", step.on_close, connection, queue.cause)
+                await self._call(connection, step, "on_close", step.on_close, connection, queue.cause)
         finally:
             await self._close(connection, queue, opened)
 
-    async def _call(self, connection: ClientConnection | None, step: Step, name: str, hook: Callable[..., Awaitable[None] | None], *arguments: object) -> bool:
+    async def _call(self, connection: ClientConnection, step: Step, name: str, hook: Callable[..., Awaitable[None] | None], *arguments: object) -> bool:
         """Calls a hook, awaiting it where it is async; tells whether it went well."""
         try:
             result = hook(*arguments)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wsrouter.api.causes import Cause
 from wsrouter.api.ports import ClientConnection, Failure, Observer
+from wsrouter.pipeline.quarantine import Quarantine
 
 
 class WrongTypeError(Exception):
@@ -18,13 +19,18 @@ class Fence:
 
     route: str
     observer: Observer
+    quarantine: Quarantine | None = None
+    """Counts the failures; None counts none."""
 
     def failed(self, connection: ClientConnection | None, handler: str, hook: str, error: BaseException) -> None:
-        """A hook raised `error`: told once, and its connection closed with 1011."""
+        """A hook raised `error`: told once, counted, and its connection closed with 1011 unless it is gone already."""
         if isinstance(error, WrongTypeError):
             if connection is not None:
                 connection.end(Cause.WRONG_TYPE, reason=str(error))
             return
-        self.observer.failed(Failure(self.route, handler, hook, error, connection.id if connection is not None else None))
+        failure = Failure(self.route, handler, hook, error, connection.id if connection is not None else None)
+        self.observer.failed(failure)
+        if self.quarantine is not None:
+            self.quarantine.failed(failure)
         if connection is not None:
             connection.end(Cause.HANDLER_ERROR)

@@ -48,7 +48,7 @@ class PlainChain:
             try:
                 step.on_close(connection, cause)
             except BaseException as error:
-                self._fence.failed(None, step.name, "on_close", error)
+                self._fence.failed(connection, step.name, "on_close", error)
 
     def _compile_single(self, step: Step) -> Callable[[ClientConnection, list[Message]], None]:
         on_message, name, failed = step.on_message, step.name, self._fence.failed

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, cast
 
 from wsrouter.access.origins import OriginPolicy
 from wsrouter.api.errors import StartError, WsrouterError
-from wsrouter.api.ports import Failure
+from wsrouter.config.settings import Plugins
 from wsrouter.pipeline.context import HandlerContext
 from wsrouter.pipeline.coroutine import CoroutineHandler
 from wsrouter.pipeline.endpoint import Endpoint
 from wsrouter.pipeline.fence import Fence
+from wsrouter.pipeline.quarantine import Quarantine
 from wsrouter.pipeline.source import SourceHandler
 from wsrouter.pipeline.step import Step
 from wsrouter.pipeline.tasks import Tasks, is_cancelled
@@ -52,6 +53,8 @@ class Surroundings:
     open_inbox: OpenInbox
     make_log: Callable[..., Log]
     dev: bool = False
+    plugins: Callable[[], Plugins] = Plugins
+    """The settings of `plugins` as they are now."""
 
 
 class BuiltRoute:
@@ -64,7 +67,8 @@ class BuiltRoute:
         self._around = around
         self._tasks = Tasks(route.entry.pattern, self._task_failed)
         self._serving = Tasks(route.entry.pattern, self._task_failed)
-        self._fence = Fence(route.entry.pattern, around.observer)
+        quarantine = Quarantine(settings=around.plugins, observer=around.observer, monotonic=around.clock.monotonic, call_later=_call_later)
+        self._fence = Fence(route.entry.pattern, around.observer, quarantine)
         steps = [Step(step.name, self._make(step, spec)) for step, spec in route.specs]
         self.endpoint = Endpoint(route.entry.pattern, route.entry.settings, steps, self._fence, self._serving)
 
@@ -123,6 +127,8 @@ class BuiltRoute:
 
         `grace_s` is how long coroutines and async hooks of connections that are gone may take to end by themselves.
         """
+        if self._fence.quarantine is not None:
+            self._fence.quarantine.retire()
         await self._serving.finish(grace_s)
         await asyncio.gather(self._serving.cancel(), self._tasks.cancel())
         for step in reversed(self.endpoint.steps):
@@ -160,7 +166,7 @@ class BuiltRoute:
         )
 
     def _task_failed(self, name: str, error: BaseException) -> None:
-        self._around.observer.failed(Failure(self.route.entry.pattern, ", ".join(step.name for step in self.endpoint.steps), f"task {name}", error, None))
+        self._fence.failed(None, ", ".join(step.name for step in self.endpoint.steps), f"task {name}", error)
 
 
 class Generation:
@@ -236,6 +242,10 @@ class Generation:
 
     def _make_router(self) -> Router[BuiltRoute]:
         return Router([(route.pattern, built) for route, built in zip(self.site.routes, self.routes, strict=True)])
+
+
+def _call_later(delay_s: float, function: Callable[[], None]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(delay_s, function)
 
 
 async def _within(limit_s: float | None, doing: Awaitable[object]) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from websockets.typing import Subprotocol
 
+    from wsrouter.pipeline.quarantine import Quarantine
     from wsrouter.wire.admission import Admitted
     from wsrouter.wire.hub import Hub
 
@@ -158,7 +159,9 @@ class Handshake(asyncio.Protocol):
             return Refusal(Reason.TOO_MANY, fix=f"server.limits.connections_per_address is {most}")
         if hub.limits.connections != "auto" and len(hub.connections) >= hub.limits.connections:
             return Refusal(Reason.FULL, fix=f"server.limits.connections is {hub.limits.connections}")
-        return Refusal(Reason.DRAINING) if hub.draining or not admitted.gate.endpoint.accepts else None
+        if hub.draining or not admitted.gate.endpoint.accepts:
+            return Refusal(Reason.DRAINING)
+        return _refuse_quarantined(admitted.gate.endpoint.quarantine)
 
     def _upgrade(self, admitted: Admitted, head: bytes, rest: bytes, response: bytes, subprotocol: str | None = None, deflate: Deflate | None = None) -> None:
         """Writes the 101 and hands the socket over; this object is done."""
@@ -259,6 +262,14 @@ def _seen(head: bytes) -> tuple[str, HeaderView | dict[str, str]]:
         return path, HeaderView(head)
     except (UnicodeDecodeError, ValueError):
         return path, {}
+
+
+def _refuse_quarantined(quarantine: Quarantine | None) -> Refusal | None:
+    """Keeps newcomers out of a route that fails too often, and says when to come again (RFC 9110, section 10.2.3)."""
+    if quarantine is None or not quarantine.is_on:
+        return None
+    fix = "mend the handler: handler.quarantined and handler.failed of this route say where it fails"
+    return Refusal(Reason.QUARANTINED, fix=fix, headers=(("Retry-After", str(quarantine.retry_after_s())),))
 
 
 def _refusal_bytes(refusal: Refusal) -> bytes:
