@@ -16,8 +16,10 @@ from wsrouter.daemon.loader import SiteLoader
 from wsrouter.daemon.open_files import raise_open_files
 from wsrouter.daemon.reload import Reloader
 from wsrouter.daemon.running import Running, RunOptions
+from wsrouter.daemon.stack import plugin_files
 from wsrouter.daemon.triggers import Triggers
 from wsrouter.daemon.try_line import try_command
+from wsrouter.daemon.watchdog import Watchdog
 from wsrouter.observe.logs import get_logger
 from wsrouter.observe.records import Records
 
@@ -46,6 +48,7 @@ class Daemon:
         self._hurry = asyncio.Event()
         self._starting: asyncio.Future[None] | None = None
         self._last_resort = LastResort(self._log)
+        self._watchdog = Watchdog(plugin_files(site), self._log)
 
     async def run(self) -> None:
         """Serves until a signal.
@@ -58,11 +61,18 @@ class Daemon:
         running = Running(self._site, self._options, clock=clock, records=Records(clock, self._site.file.log.connections), open_files=open_files)
         reloader = Reloader(running, SiteLoader(self._source))
         triggers = Triggers(running, reloader)
+
+        def follow() -> None:
+            triggers.follow()
+            self._watchdog.plugins = plugin_files(running.generation.site)
+
+        reloader.on_reloaded = follow
         if await self._start(running):
             try:
                 await running.listeners.open(running.wanted(self._site))
                 self._say_listening(running)
                 triggers.start()
+                self._watchdog.start(running.hub.loop)
                 await self._stopping.wait()
                 triggers.stop()
                 await reloader.stop()
@@ -71,6 +81,7 @@ class Daemon:
                 triggers.stop()
                 running.listeners.close()
                 await self._stop_handlers(running)
+                self._watchdog.stop()
         self._log.info("stopped")
         self._last_resort.end_in(EXIT_S)
 

@@ -37,8 +37,7 @@ class Triggers:
     def start(self) -> None:
         """Listens to SIGHUP, and watches the files if the site or the command line says so."""
         self._loop.add_signal_handler(signal.SIGHUP, self._on_signal)
-        self._reloader.on_reloaded = self._watch
-        self._watch()
+        self.follow()
 
     def stop(self) -> None:
         """Asks for nothing more."""
@@ -62,7 +61,7 @@ class Triggers:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _watch(self) -> None:
+    def follow(self) -> None:
         """Watches what the site of now consists of, or nothing."""
         file = self._running.generation.site.file
         if self._running.options.dev or file.plugins.watch:
