@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import stat
+import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # As many as the kernel admits (net.core.somaxconn is 4096 on Linux since 5.4); asyncio's 100 drops a reconnecting crowd.
 BACKLOG = 4096
+# struct ucred of SO_PEERCRED, unix(7): pid, uid and gid of whoever listens; the pid is 0 where it is of another namespace.
+PEER_CREDENTIALS = struct.Struct("3i")
 TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -135,10 +138,10 @@ class Listener:
 
 
 def remove_stale_socket(path: str) -> None:
-    """Removes a socket file that nobody listens on any more.
+    """Removes a socket file that nobody listens on any more. Never waits.
 
     Raises:
-        OSError: if somebody does (EADDRINUSE), or if it is no socket.
+        OSError: if somebody does (EADDRINUSE; the text tells its pid), or if it is no socket.
     """
     try:
         if not stat.S_ISSOCK(Path(path).stat().st_mode):
@@ -146,12 +149,16 @@ def remove_stale_socket(path: str) -> None:
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a Unix socket answers at once, or its backlog is full: then somebody listens, too
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             Path(path).unlink()
             return
-    raise OSError(errno.EADDRINUSE, "another process listens on it")
+        except BlockingIOError:
+            raise OSError(errno.EADDRINUSE, "another process listens on it") from None
+        pid, _, _ = PEER_CREDENTIALS.unpack(probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER_CREDENTIALS.size))
+    raise OSError(errno.EADDRINUSE, f"another process listens on it (pid {pid})" if pid else "another process listens on it")
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:
@@ -176,7 +183,7 @@ def server_context(tls: Tls) -> ssl.SSLContext:
 def _explain(error: OSError, address: Address) -> str:
     """The error in words that say what to do."""
     if error.errno == errno.EADDRINUSE:
-        return "another process listens on it"
+        return error.strerror if address.kind == "unix" and error.strerror else "another process listens on it"
     if error.errno == errno.EADDRNOTAVAIL:
         return "no such address on this machine"
     if error.errno == errno.EACCES and address.kind == "unix":
