@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 import signal
 from typing import TYPE_CHECKING
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING
 from wsrouter import __version__
 from wsrouter.config.settings import Shutdown
 from wsrouter.daemon.clock import SystemClock
+from wsrouter.daemon.control import ControlServer
+from wsrouter.daemon.control_path import control_path
 from wsrouter.daemon.drain import Drain
+from wsrouter.daemon.helm import Helm
 from wsrouter.daemon.last_resort import LastResort
 from wsrouter.daemon.loader import SiteLoader
 from wsrouter.daemon.open_files import raise_open_files
@@ -61,6 +65,8 @@ class Daemon:
         running = Running(self._site, self._options, clock=clock, records=Records(clock, self._site.file.log.connections), open_files=open_files)
         reloader = Reloader(running, SiteLoader(self._source))
         triggers = Triggers(running, reloader)
+        helm = Helm(running, reloader, self._source.path, self._stopping.is_set)
+        control = ControlServer(helm, control_path(self._source.path, os.environ), self._log)
 
         def follow() -> None:
             triggers.follow()
@@ -70,6 +76,7 @@ class Daemon:
         if await self._start(running):
             try:
                 await running.listeners.open(running.wanted(self._site))
+                await control.open()
                 self._say_listening(running)
                 triggers.start()
                 self._watchdog.start(running.hub.loop)
@@ -81,6 +88,7 @@ class Daemon:
                 triggers.stop()
                 running.listeners.close()
                 await self._stop_handlers(running)
+                await control.close()
                 self._watchdog.stop()
         self._log.info("stopped")
         self._last_resort.end_in(EXIT_S)

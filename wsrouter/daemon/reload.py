@@ -13,6 +13,7 @@ from wsrouter.site.generation import BuiltRoute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from wsrouter.config.settings import RouteSettings
     from wsrouter.daemon.listeners import ListenerChange
@@ -33,8 +34,9 @@ class Reloader:
     """Reloads one site, one reload after the other. Whoever asks while one runs shares the next with all others."""
 
     def __init__(self, running: Running, loader: SiteLoader) -> None:
-        """`last` is what became of the latest one."""
+        """`last` is what became of the latest one, `last_at` when that was."""
         self.last: ReloadOutcome | None = None
+        self.last_at: datetime | None = None
         self.on_reloaded: Callable[[], None] | None = None
         self._running = running
         self._loader = loader
@@ -52,6 +54,7 @@ class Reloader:
         async with self._busy:
             self._current, self._next = self._next, None
             outcome = self.last = await _Reload(self._running, self._loader).run()
+            self.last_at = self._running.clock.now()
             self._record(outcome)
             if self.on_reloaded is not None:
                 self.on_reloaded()
