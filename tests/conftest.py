@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from inspect import iscoroutinefunction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -17,6 +18,15 @@ from support.leftovers import child_processes, describe_and_end, without_leftove
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     """Async tests (`pytest.mark.anyio`) run on uvloop, as the daemon does."""
     return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _control_sockets_are_private() -> Iterator[None]:
+    """Daemons and commands of tests meet in a folder of this run, never in the user's own; a short one, as paths of sockets must be."""
+    with TemporaryDirectory(prefix="wsr-") as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        patch.delenv("RUNTIME_DIRECTORY", raising=False)
+        yield
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ async def _reload(steering: Steering, arguments: Arguments) -> Answer:
 
 
 async def _status(steering: Steering, arguments: Arguments) -> Answer:
-    return steering.status()
+    return {**steering.status(), "folder": working_folder()}
 
 
 async def _publish(steering: Steering, arguments: Arguments) -> Answer:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 # A message of 1 MiB fits, even if each of its characters is escaped as \u0000.
 LINE_BYTES: Final = 8 << 20
-MOST_CLIENTS: Final = 64
+# An unfinished line may hold twice its length, see asyncio.StreamReader: 512 MiB in all, for somebody who may stop the daemon anyway.
+MOST_CLIENTS: Final = 32
 BACKLOG: Final = 128
 # How long a client may be quiet between requests, or take for one; long enough for somebody who types.
 IDLE_S: Final = 60.0
@@ -67,7 +68,7 @@ class ControlServer:
         self._identity: tuple[int, int] | None = None
         self._tasks = Tasks("control", self._task_failed)
         self._clients: set[Client] = set()
-        self._taken = 0
+        self._connections: set[socket.socket] = set()
 
     @property
     def path(self) -> Path | None:
@@ -88,6 +89,8 @@ class ControlServer:
         if self._socket is not None:
             self._remove_file()
         await self._tasks.cancel()
+        for connection in self._connections:  # accepted, and not yet served
+            connection.close()
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -129,21 +132,24 @@ class ControlServer:
         self._log.info("control.opened", path=str(self._place.path))
 
     async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await self._make_room()
             try:
-                connection, _ = await loop.sock_accept(listening)
+                connection, _ = listening.accept()  # not the loop's: a cancelled task would lose what that has accepted
+            except BlockingIOError:
+                await _readable(listening)
+                continue
             except OSError:  # no descriptor left: those that wait do so in the backlog
                 await asyncio.sleep(QUIET_S)
                 continue
-            self._taken += 1  # here, as many may be accepted before the first of them is served
+            connection.setblocking(False)
+            self._connections.add(connection)
             self._tasks.spawn(self._serve(connection), "client")
 
     async def _make_room(self) -> None:
         """Waits until there is a place for one more client."""
         now = asyncio.get_running_loop().time
-        while self._taken >= MOST_CLIENTS:
+        while len(self._connections) >= MOST_CLIENTS:
             longest = min(self._clients, key=lambda client: client.quiet_since, default=None)
             if longest is not None and now() - longest.quiet_since >= QUIET_S:
                 longest.abort()
@@ -157,7 +163,7 @@ class ControlServer:
             self._clients.add(client)
             await client.serve()
         finally:
-            self._taken -= 1
+            self._connections.discard(connection)
             if client is None:
                 connection.close()
             else:
@@ -235,7 +241,7 @@ class Client:
         except _GoneError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of ours must neither end the daemon nor go untold
-            why = f"{type(error).__name__}: {error}"
+            why = " ".join(f"{type(error).__name__}: {error}".split())  # one line
             self._log.error("control.failed", request=line[:200].decode(errors="replace"), error=why)
             return _refusal(f"the daemon failed to do this: {why}")
 
@@ -289,6 +295,16 @@ def _line(answer: Answer) -> bytes:
 
 def _refusal(error: str) -> bytes:
     return _line({"ok": False, "error": error})
+
+
+async def _readable(one: socket.socket) -> None:
+    """Waits until there is something to accept."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(one, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(one)
 
 
 def _prepare_folder(folder: Path) -> None:
