@@ -37,10 +37,7 @@ def find_site(arguments: Namespace, environ: Mapping[str, str]) -> Path:
     Raises:
         CommandError: if there is none, it may not be read, or two are named.
     """
-    positional = getattr(arguments, "site", None)
-    if arguments.config and positional:
-        raise CommandError(f"two sites are named, {arguments.config} and {positional}; name one (a command stands first, as in wsrouter check -c FILE)", 2)
-    named = arguments.config or positional
+    named = _named(arguments)
     if named:
         return readable(Path(named))
     if environ.get("WSROUTER_CONFIG"):
@@ -49,6 +46,34 @@ def find_site(arguments: Namespace, environ: Mapping[str, str]) -> Path:
         if Path(place).is_file():
             return readable(Path(place))
     raise CommandError(f"no site found here: name one, as in wsrouter check site.yaml, or make one with wsrouter init (looked for {', '.join(PLACES)})")
+
+
+def sites_meant(arguments: Namespace, environ: Mapping[str, str]) -> list[Path]:
+    """The sites that a command may mean which talks to a daemon. The file may be broken or gone: its path is all that counts.
+
+    As named; else the first that is there of the usual places; else, as the file may have vanished, all of these.
+
+    Raises:
+        CommandError: if two are named.
+    """
+    named = _named(arguments) or environ.get("WSROUTER_CONFIG")
+    if named:
+        return [Path(named)]
+    places = [Path(place) for place in PLACES]
+    return next(([place] for place in places if place.is_file()), places)
+
+
+def _named(arguments: Namespace) -> str | None:
+    """The site of the command line, if there is one.
+
+    Raises:
+        CommandError: if there are two.
+    """
+    positional: str | None = getattr(arguments, "site", None)
+    config: str | None = arguments.config
+    if config and positional:
+        raise CommandError(f"two sites are named, {config} and {positional}; name one (a command stands first, as in wsrouter check -c FILE)", 2)
+    return config or positional
 
 
 def readable(path: Path, note: str = "") -> Path:
