@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 
 import pytest
 
+from support.bare import upgrade
+from support.client import connect
 from support.control import ScriptedSteering, answering
 from wsrouter.daemon.steering import ReloadOutcome
 
@@ -111,8 +114,53 @@ def test_a_timeout_that_is_none_is_a_usage_error(wsrouter, timeout):
     assert wsrouter("reload", f"--timeout={timeout}").code == 2
 
 
-def test_a_running_daemon_answers(wsrouter, daemon, here):
-    daemon("routes: {/echo: echo}")
-    result = wsrouter("reload", "--json")
+def test_a_running_daemon_loads_its_site_again(wsrouter, write, daemon):
+    running = daemon("routes: {/echo: echo, /room: broadcast, /old: echo}")
+    with connect(running.url("/echo")) as client:
+        write("site.yaml", "routes: {/echo: echo, /room: {broadcast: {history: 5}}, /new: echo}")
+        expected = "routes: 1 changed, 1 added, 1 removed, 1 unchanged; connections: 1 kept, 0 draining\n"
+        assert wsrouter("reload") == (0, expected, "")
+        client.send("still here")
+        assert client.recv(timeout=5) == "still here"
+        status = json.loads(wsrouter("status", "--json").out)
 
-    assert json.loads(result.out)["summary"]
+    assert [(route["route"], route["connections"], route["draining"]) for route in status["routes"]] == [("/echo", 1, 0), ("/room", 0, 0), ("/new", 0, 0)]
+    assert (status["generation"], status["last_reload"]["ok"], status["last_reload"]["summary"]) == (2, True, expected.strip())
+
+
+def test_a_running_daemon_whose_site_is_broken_goes_on_and_says_so(wsrouter, write, daemon):
+    running = daemon("routes: {/echo: echo}")
+    write("site.yaml", "routes:\n  /echo: eco\n")
+    code, out, err = wsrouter("reload")
+
+    assert (code, out) == (1, "not reloaded: 1 problem; what was loaded before goes on serving\n")
+    assert err.startswith("site.yaml:2:10: there is no handler 'eco'; did you mean the handler echo?")
+    assert err.endswith("\n      /echo: eco\n             ^\n")
+    assert "site.yaml:2:10: there is no handler 'eco'" in wsrouter("status").out
+    with connect(running.url("/echo")) as client:
+        client.send("still here")
+        assert client.recv(timeout=5) == "still here"
+
+
+def test_connections_of_an_older_handler_and_of_a_removed_route_are_in_the_status(wsrouter, write, daemon):
+    running = daemon("routes: {/room: broadcast, /gone: echo}")
+    with connect(running.url("/room")), connect(running.url("/room")), upgrade(running.url("/gone")):  # which does not answer its close
+        running.wait_for("connection.opened", count=3)
+        write("site.yaml", "routes: {/room: {broadcast: {history: 5}}}")
+        assert wsrouter("reload").code == 0
+        with connect(running.url("/room")):
+            running.wait_for("connection.opened", count=4)
+            routes = json.loads(wsrouter("status", "--json").out)["routes"]
+
+    assert [tuple(route.values()) for route in routes] == [("/room", ["broadcast"], 1, 2, "serving"), ("/gone", ["echo"], 0, 1, "removed")]
+
+
+def test_while_it_stops_nothing_is_loaded(wsrouter, daemon):
+    running = daemon("routes: {/echo: echo}\nserver: {shutdown: {delay: 60s, timeout: 90s}}")
+    running.send_signal(signal.SIGTERM)
+    running.wait_for("stopping")
+
+    assert wsrouter("reload") == (1, "not reloaded: the daemon is stopping\n", "")
+    assert "state        draining\n" in wsrouter("status").out
+    running.send_signal(signal.SIGTERM)
+    assert running.wait() == 0
