@@ -87,9 +87,9 @@ def connect(sites: Sequence[Path], environ: Mapping[str, str], deadline: float) 
             raise
         except OSError:
             continue
-    if forbidden is not None:
+    if forbidden is not None and os.path.lexists(forbidden):
         raise CommandError(f"{forbidden}: permission denied; only the user of the daemon, its group under systemd, and root may steer it: try sudo")
-    raise CommandError(_nobody(sites, list(looked)))
+    raise CommandError(_nobody(sites, list(looked)) + (f", and sudo lets you look into {forbidden.parent}" if forbidden is not None else ""))
 
 
 def exchange(one: socket.socket, line: bytes, deadline: float) -> Answer:
