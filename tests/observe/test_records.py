@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from wsrouter.api.causes import Cause, Reason
-from wsrouter.api.ports import Attempt, Ending, Failure, Refusal
+from wsrouter.api.ports import Attempt, Ending, Failure, Quarantined, Refusal
 from wsrouter.config.settings import Log
 from wsrouter.observe.logs import configure_logs
 from wsrouter.observe.records import Records
@@ -197,3 +197,17 @@ def test_each_record_is_written_once(log):
         records.closed(client, Ending(Cause.SHUTDOWN, 1001, "", "server"))
     told = [(record["event"], record["connection_id"]) for record in log.read()]
     assert len(told) == len(set(told)) == 100
+
+
+def test_a_quarantine_tells_the_last_error_how_many_and_how_to_cure_it(log):
+    records = log()
+    records.quarantined(Quarantined(Failure("/hello", "hello", "on_close", KeyError("x"), "00ff"), 21, 20, 30.0))
+    records.released("/hello", "hello")
+    quarantined, released = log.read()
+    assert quarantined.pop("ts")
+    assert "plugins.failures" in quarantined.pop("fix")
+    assert quarantined == {
+        "level": "error", "event": "handler.quarantined", "route": "/hello", "handler": "hello", "failures": 21, "connections": 20, "pause_s": 30.0,
+        "error": "KeyError: 'x'",
+    }  # fmt: skip
+    assert ("info", "handler.released", "/hello", "hello") == tuple(released[name] for name in ("level", "event", "route", "handler"))

@@ -4,6 +4,7 @@ import re
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -409,6 +410,17 @@ def test_of_too_many_full_and_draining_the_first_in_the_order_of_the_design_is_t
     statuses.append(split_response(house.knock(to_head()).sent)[0][9:12])
     assert ["429", "503", "503"] == statuses
     assert [Reason.TOO_MANY, Reason.FULL, Reason.DRAINING] == [refusal.reason for _, refusal in house.notes.refusals]
+
+
+def test_a_route_in_quarantine_refuses_newcomers_and_says_when_to_come_again_while_others_let_them_in():
+    house = House(bad=RouteSettings())
+    house.gates["/bad"].endpoint.quarantine = SimpleNamespace(is_on=True, retry_after_s=lambda: 42)
+    door = house.knock(to_head(request="GET /bad HTTP/1.1"))
+    assert refusal_bytes("503 Service Unavailable", "Retry-After: 42") == door.sent
+    assert (Reason.QUARANTINED, True) == (house.refusal.reason, "handler.failed" in house.refusal.fix)
+    assert_upgraded(house.knock(to_head()))
+    house.gates["/bad"].endpoint.quarantine.is_on = False
+    assert_upgraded(house.knock(to_head(request="GET /bad HTTP/1.1")))
 
 
 def test_what_fails_in_wsrouter_itself_is_500_with_a_record_and_not_the_end_of_the_loop():

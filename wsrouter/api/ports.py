@@ -86,7 +86,7 @@ class Quarantined:
     failure: Failure
     """The last one."""
     failures: int
-    """How many there were in the last minute."""
+    """How many there were in the last minute, as far as they were counted: one more than allowed is enough."""
     connections: int
     """Of how many connections."""
     pause_s: float

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wsrouter import handlers  # the built-in ones are plugins, too
+
 if TYPE_CHECKING:
     from wsrouter.site.site import Site
 
@@ -67,9 +69,9 @@ class PluginFiles:
 
 def plugin_files(site: Site) -> PluginFiles:
     """The plugins of a site. A reload makes them again."""
-    folders = tuple(f"{_absolute(folder)}/" for folder in site.file.plugin_folders)
-    handlers = {_absolute(spec.file): step.name for route in site.routes for step, spec in route.specs if spec.file is not None}
-    return PluginFiles(folders, handlers)
+    folders = tuple(f"{_absolute(folder)}/" for folder in (*site.file.plugin_folders, Path(handlers.__file__).parent))
+    files = {_absolute(spec.file): step.name for route in site.routes for step, spec in route.specs if spec.file is not None}
+    return PluginFiles(folders, files)
 
 
 def take_stack(thread_id: int) -> list[Frame]:
