@@ -19,6 +19,7 @@ routes:
   /holds: holds
   /endless: endless
   /works: works
+  /collects: collects
   /echo: echo
 """
 
@@ -93,6 +94,18 @@ class Endless(Handler[str]):
     def on_message(self, connection, message):
         while True:
             time.sleep(0.01)
+""",
+    "collects.py": """
+import gc
+from wsrouter import Handler
+
+class Collects(Handler[str]):
+    def start(self, context):
+        self.lists = [[] for _ in range(4_000_000)]
+
+    def on_message(self, connection, message):
+        gc.collect()
+        return message
 """,
     "works.py": """
 import time
@@ -206,3 +219,10 @@ def test_blocking_at_import_and_start_and_for_moments_is_no_stall(daemon):
     say(running, "/slow", "0.3")
     running.wait_for("loop.stalled", handler="slow")
     assert [] == stalls_of(running, "works")
+
+
+def test_a_collection_of_garbage_is_not_laid_at_the_plugins_door(daemon):
+    running = start(daemon, "collects")
+    say(running, "/collects", "go")
+    record = running.wait_for("loop.stalled")
+    assert ("garbage collection", None) == (record["during"], record.get("fix"))
