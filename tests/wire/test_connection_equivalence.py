@@ -170,6 +170,7 @@ def compare(pieces, rest, cuts, limit, deflate):
     assert oracle.messages == wire.endpoint.messages
     assert oracle.sent == wire.sent
     assert oracle.close_code == (None if ending is None else ending.code)
+    assert (oracle.protocol.close_rcvd, oracle.protocol.close_sent, oracle.protocol.close_rcvd_then_sent) == wire.connection.closes
     assert oracle.is_over == wire.transport.is_over
     assert [] == wire.notes.failures
 

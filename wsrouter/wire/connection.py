@@ -6,6 +6,7 @@ Loses: what the client had not taken when it was closed.
 
 The fast lane (`frames.cut`) turns a read into a list of messages. Whatever else comes goes through the slow lane: a
 `ServerProtocol`, made when it is needed (4 us) and dropped when nothing of it is pending (1.8 KiB). Sending is in `writer`.
+An ordinary closing handshake needs none (see `closing`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from wsrouter.api.causes import Cause
 from wsrouter.api.errors import HandlerError
 from wsrouter.api.messages import Message
 from wsrouter.api.ports import Ending
-from wsrouter.wire.frames import BAD, DONE, MORE, NOT_TEXT, cut, measure
+from wsrouter.wire.closing import CLOSE, NO_CLOSES, Closes, parse_close
+from wsrouter.wire.frames import BAD, DONE, MORE, NOT_TEXT, SLOW, cut, frame, measure
 from wsrouter.wire.slow_lane import SlowLane
 from wsrouter.wire.watch import Watch
 from wsrouter.wire.writer import HOLD_INBOX, HOLD_REPLIES, HOLD_TURN, WRITE_HIGH_BYTES, Writer
@@ -45,6 +47,7 @@ class Connection(Writer, asyncio.Protocol):
     """One client's WebSocket. Implements `api.Connection`, `api.ClientConnection` and `api.Recorded`."""
 
     __slots__ = (
+        "_closes",
         "_ending",
         "_limit",
         "_meter",
@@ -68,6 +71,7 @@ class Connection(Writer, asyncio.Protocol):
         self._tail: bytearray | None = None
         self._wanted = 0
         self._slow: SlowLane | None = None
+        self._closes = NO_CLOSES
         self._ending: Ending | None = None
 
     def open(self) -> None:
@@ -130,7 +134,7 @@ class Connection(Writer, asyncio.Protocol):
             data = bytes(tail)
             self._tail = None
         self._corked = True
-        if self._slow is None:
+        if self._slow is None and not self.closing:
             messages: list[Message] = []
             at, stop, end = cut(data, 0, self._limit, messages)
             if messages:
@@ -140,7 +144,7 @@ class Connection(Writer, asyncio.Protocol):
             if stop != DONE:
                 self._read_on(data, at, stop, end)
         else:
-            self._read_on(data, 0, *measure(data, 0, self._slow.room_bytes))
+            self._read_on(data, 0, *self._measure(data, 0))
         if self._out:
             self.flush()
         self._corked = False
@@ -149,7 +153,7 @@ class Connection(Writer, asyncio.Protocol):
         """What the fast lane stopped at, and what follows it."""
         inflated = 0
         while stop != DONE:
-            if self._slow is not None and self._slow.is_over:
+            if self._closes[0] is not None or (self._slow is not None and self._slow.is_over):
                 return
             if stop == MORE:
                 self._tail = bytearray(data[at:])
@@ -157,6 +161,8 @@ class Connection(Writer, asyncio.Protocol):
                 return
             if stop == NOT_TEXT and not self.closing:
                 self._fail_text(data[at:end])
+                return
+            if stop == SLOW and self._slow is None and self._take_close(data[at:end]):
                 return
             size = self._feed(data[at:] if stop == BAD else data[at:end])
             if stop == BAD or end == len(data):
@@ -166,14 +172,17 @@ class Connection(Writer, asyncio.Protocol):
             if inflated > INFLATED_PER_TURN_BYTES:
                 self._postpone(data[at:])
                 return
-            if self._slow is None:
+            if self._slow is None and not self.closing:
                 messages: list[Message] = []
                 begun = at
                 at, stop, end = cut(data, at, self._limit, messages)
                 if messages:
                     self._hand_on(messages, at - begun)
             else:
-                stop, end = measure(data, at, self._slow.room_bytes)
+                stop, end = self._measure(data, at)
+
+    def _measure(self, data: bytes, at: int) -> tuple[int, int]:
+        return measure(data, at, self._limit if self._slow is None else self._slow.room_bytes)
 
     def _postpone(self, rest: bytes) -> None:
         """Leaves the rest of a read to the next turn: others come first, and it is read no faster than it is dealt with."""
@@ -239,6 +248,10 @@ class Connection(Writer, asyncio.Protocol):
         lane = self._slow
         if lane is None:
             lane = self._slow = SlowLane(self._limit, self.upgrade.deflate)
+            sent = self._closes[1]
+            if sent is not None:  # it answers as after a close that it sent itself
+                lane.protocol.send_close(sent.code, sent.reason)
+                lane.to_send()
         return lane
 
     def _settle(self, lane: SlowLane) -> None:
@@ -256,6 +269,21 @@ class Connection(Writer, asyncio.Protocol):
 
     # Ending.
 
+    def _take_close(self, piece: bytes) -> bool:
+        """Ends the closing handshake if this frame is an ordinary close frame; tells whether it was."""
+        parsed = parse_close(piece)
+        if parsed is None:
+            return False
+        received, payload = parsed
+        sent = self._closes[1]
+        self._closes = (received, sent or received, sent is None)
+        if not self.closing:
+            self._begin_closing(Ending(Cause.CLIENT_CLOSE, int(received.code), received.reason, "client"))
+        if sent is None:
+            self.send_control(frame(CLOSE, payload))
+        self._shut_down(is_failure=False)
+        return True
+
     def end(self, cause: Cause, code: int | None = None, reason: str = "") -> None:
         """Begins the closing handshake from this side; the reason tells the cause where it tells nothing else."""
         if self.closing:
@@ -270,7 +298,13 @@ class Connection(Writer, asyncio.Protocol):
         self._begin_closing(Ending(cause, code, reason, "server"))
         if cause is Cause.SLOW_CONSUMER and self._outbox is not None:
             self._outbox.clear()
-        lane = self._lane()
+        lane = self._slow
+        if lane is None:
+            sent = Close(code, reason)
+            data = frame(CLOSE, sent.serialize())
+            self._closes = (None, sent, None)
+            self.send_control(data)
+            return
         if lane.protocol.state.name == "OPEN":
             lane.protocol.send_close(code, reason)
         self.send_control(lane.to_send())
@@ -337,10 +371,10 @@ class Connection(Writer, asyncio.Protocol):
         self._hub.observer.closed(self, ending)
 
     @property
-    def closes(self) -> tuple[Close | None, Close | None, bool | None]:
-        """The close frame that was received, the one that was sent, and whether that was the order, as far as it has come."""
+    def closes(self) -> Closes:
+        """The close frames, as far as they have come."""
         if self._slow is None:
-            return None, None, None
+            return self._closes
         protocol = self._slow.protocol
         return protocol.close_rcvd, protocol.close_sent, protocol.close_rcvd_then_sent
 
