@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wsrouter.config.settings import Log
-from wsrouter.observe.logs import configure_logs, get_logger, is_journal
+from wsrouter.observe.logs import configure_logs, get_logger, get_record_logger, is_journal
 
 
 def fail(error):
@@ -204,3 +204,15 @@ def test_the_name_of_the_default_stream_is_looked_up_when_it_is_configured(monke
     configure_logs(Log(), environ={})
     get_logger().info("it.happened")
     assert len(records(stream)) == 1
+
+
+@pytest.mark.parametrize(("level", "count"), [("debug", 1), ("info", 1), ("warning", 0)])
+def test_a_record_is_a_line_as_info_writes_it_from_the_same_level(level, count):
+    stream = io.StringIO()
+    configure_logs(Log(level=level), stream, {})
+    log = get_record_logger()
+    log.info("it.happened", route="/a", text="\x1b", n=1)
+    log.record("it.happened", {"route": "/a", "text": "\x1b", "n": 1})
+    lines = [list(json.loads(line).items())[1:] for line in stream.getvalue().splitlines()]
+    assert 2 * count == len(lines)
+    assert lines[:count] == lines[count:]

@@ -11,7 +11,8 @@ import os
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO, cast
+from time import time_ns
+from typing import Any, Final, Protocol, TextIO, cast
 
 import structlog
 
@@ -20,11 +21,18 @@ from wsrouter.config.settings import Log as LogSettings
 from wsrouter.observe.text import clean, clean_facts, to_json_line, to_pretty_lines, with_prefix
 from wsrouter.observe.writer import LogWriter
 
-__all__ = ["LogWriter", "clean", "configure_logs", "get_bound_logger", "get_logger", "is_journal"]
+__all__ = ["LogWriter", "clean", "configure_logs", "get_logger", "get_record_logger", "is_journal"]
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 Facts = MutableMapping[str, Any]
+
+
+class RecordLog(Log, Protocol):
+    """A log with one method more, for whoever writes two records for each connection."""
+
+    def record(self, event: str, facts: Facts) -> None:
+        """`info(event, **facts)` for facts that nobody else holds."""
 
 
 def get_logger(**facts: object) -> Log:
@@ -32,9 +40,9 @@ def get_logger(**facts: object) -> Log:
     return cast("Log", structlog.get_logger(**facts))
 
 
-def get_bound_logger() -> Log:
-    """A log for whoever writes one for each connection: 3 us less a record. It does not follow a later `configure_logs`."""
-    return cast("Log", structlog.get_logger().bind())
+def get_record_logger() -> RecordLog:
+    """A log that is bound already: 3 us less a record. It does not follow a later `configure_logs`."""
+    return cast("RecordLog", structlog.get_logger().bind())
 
 
 def configure_logs(settings: LogSettings, stream: TextIO | None = None, environ: Mapping[str, str] = os.environ) -> LogWriter:
@@ -48,8 +56,8 @@ def configure_logs(settings: LogSettings, stream: TextIO | None = None, environ:
     lines = _LineLogger(writer)
     render = _make_renderer(settings, stream, environ)
     structlog.configure(
-        processors=[_stamp, structlog.processors.format_exc_info, _clean, render],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
+        processors=[_Stamp(), structlog.processors.format_exc_info, _clean, render],
+        wrapper_class=type("Logger", (_Recording, structlog.make_filtering_bound_logger(_LEVELS[settings.level])), {}),
         logger_factory=lambda *args: lines,
         # Not cached: a logger from before a reload must follow it. Binding anew costs about 2 µs a record.
         cache_logger_on_first_use=False,
@@ -70,6 +78,21 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return (status.st_dev, status.st_ino) == (int(device), int(inode))
 
 
+class _Recording(structlog.BoundLoggerBase):
+    """What structlog's loggers have besides their own."""
+
+    def record(self, event: str, facts: Facts) -> None:
+        """See `RecordLog`. structlog's `info` copies the facts four times on their way to the chain: 1.6 us of 7.7, 3.5 of 11.8."""
+        logger: Any = self
+        if not logger.is_enabled_for(logging.INFO):
+            return
+        line: Any = facts
+        facts["event"] = event
+        for process in self._processors:
+            line = process(self._logger, "info", line)
+        self._logger.info(line)
+
+
 class _LineLogger:
     """What structlog hands its rendered lines to: one method a level, all the same."""
 
@@ -81,6 +104,27 @@ class _LineLogger:
     def __getattr__(self, name: str) -> Callable[[bytes], None]:
         """`critical`, `exception`, `log` and whatever else structlog may ask for."""
         return self.info
+
+
+class _Stamp:
+    """Adds time and level. The wall clock, as people compare it with other logs; durations are measured elsewhere."""
+
+    __slots__ = ("_second",)
+
+    def __init__(self) -> None:
+        self._second = (0, "")  # one attribute, as records come from any thread
+
+    def __call__(self, logger: object, method: str, facts: Facts) -> Facts:
+        """A second's text is made once: 0.5 us a record instead of 1.4."""
+        now_ms = time_ns() // 1_000_000
+        second, text = self._second
+        if now_ms // 1000 != second:
+            second = now_ms // 1000
+            text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._second = (second, text)
+        facts["ts"] = f"{text}.{now_ms % 1000:03d}Z"
+        facts["level"] = "error" if method == "exception" else method
+        return facts
 
 
 class _ForeignHandler(logging.Handler):
@@ -121,13 +165,6 @@ def _is_terminal(stream: TextIO) -> bool:
         return False
 
 
-def _stamp(logger: object, method: str, facts: Facts) -> Facts:
-    """Time and level. The wall clock, as people compare it with other logs; durations are measured elsewhere."""
-    facts["ts"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    facts["level"] = "error" if method == "exception" else method
-    return facts
-
-
 def _clean(logger: object, method: str, facts: Facts) -> Facts:
     clean_facts(facts)
     return facts
@@ -144,7 +181,7 @@ def _configure_foreign(writer: LogWriter, render: Callable[[object, str, Facts],
     handler = _ForeignHandler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[_stamp, _name_logger],
+            foreign_pre_chain=[_Stamp(), _name_logger],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,

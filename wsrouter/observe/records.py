@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final, Literal
 
 from wsrouter.api.causes import Reason
-from wsrouter.observe.logs import get_bound_logger
+from wsrouter.observe.logs import get_record_logger
 from wsrouter.observe.tracebacks import trace
 
 if TYPE_CHECKING:
@@ -29,29 +29,29 @@ class Records:
         """`connections` is the setting `log.connections`: which of opened and closed are recorded."""
         self._clock = clock
         self.connections = connections
-        self._log = get_bound_logger()
+        self._log = get_record_logger()
 
     def opened(self, connection: Recorded) -> None:
         """`connection.opened`."""
         if self.connections == "both":
-            self._log.info("connection.opened", **_present(_who(connection)))
+            self._log.record("connection.opened", _add_who({}, connection))
 
     def closed(self, connection: Recorded, ending: Ending) -> None:
         """`connection.closed`: why, who began it, how long it lasted and what went through."""
         if self.connections == "none":
             return
-        facts = {
-            "cause": ending.cause.value,
-            "code": ending.code,
-            "reason": ending.reason,
-            "by": ending.began,
-            "duration_s": round(self._clock.monotonic() - connection.opened_monotonic, 3),
-            "messages_in": connection.messages_in,
-            "messages_out": connection.messages_out,
-            "bytes_in": connection.bytes_in,
-            "bytes_out": connection.bytes_out,
-        }
-        self._log.info("connection.closed", **_present(facts | _who(connection)))
+        facts: dict[str, object] = {"cause": ending.cause.value}
+        if ending.code is not None:
+            facts["code"] = ending.code
+        if ending.reason:
+            facts["reason"] = ending.reason
+        facts["by"] = ending.began
+        facts["duration_s"] = round(self._clock.monotonic() - connection.opened_monotonic, 3)
+        facts["messages_in"] = connection.messages_in
+        facts["messages_out"] = connection.messages_out
+        facts["bytes_in"] = connection.bytes_in
+        facts["bytes_out"] = connection.bytes_out
+        self._log.record("connection.closed", _add_who(facts, connection))
 
     def refused(self, attempt: Attempt, refusal: Refusal) -> None:
         """`handshake.refused`: the status, why, and what would let it in."""
@@ -119,19 +119,23 @@ def without_query(target: str) -> str:
     return re.split(r"[?#]", target, maxsplit=1)[0]
 
 
-def _who(connection: Recorded) -> dict[str, object]:
-    """What tells one connection from another."""
-    return {
-        "route": connection.route,
-        "path": connection.path,
-        "peer": connection.peer,
-        "client": connection.client if connection.client != _host_of(connection.peer) else None,
-        "subprotocol": connection.subprotocol,
-        "user": connection.user,
-        "user_agent": connection.find_header(b"user-agent"),
-        "connection_id": connection.id,
-        "request_id": find_request_id(connection.find_header(b"x-request-id"), connection.id),
-    }
+def _add_who(facts: dict[str, object], connection: Recorded) -> dict[str, object]:
+    """What tells one connection from another, as far as it is there."""
+    peer, client, name = connection.peer, connection.client, connection.id
+    facts["route"] = connection.route
+    facts["path"] = connection.path
+    facts["peer"] = peer
+    if client and client != _host_of(peer):
+        facts["client"] = client
+    if subprotocol := connection.subprotocol:
+        facts["subprotocol"] = subprotocol
+    if user := connection.user:
+        facts["user"] = user
+    if user_agent := connection.find_header(b"user-agent"):
+        facts["user_agent"] = user_agent
+    facts["connection_id"] = name
+    facts["request_id"] = find_request_id(connection.find_header(b"x-request-id"), name)
+    return facts
 
 
 def _host_of(peer: str) -> str:

@@ -73,6 +73,11 @@ def clean_value(value: object, depth: int = 0) -> object:
 def clean_facts(facts: MutableMapping[str, object]) -> None:
     """Cleans all facts of a record in place, names included, so that no call site can forget it."""
     for name, value in list(facts.items()):
+        if type(value) is str:  # nearly all facts are clean: looked at here, without two calls, half the time
+            if len(value) <= MAX_TEXT and value.isascii() and value.isprintable() and name.isidentifier():
+                continue
+        elif type(value) is int and -_INT64 <= value < _INT64 and name.isidentifier():
+            continue
         if not name.isidentifier():
             del facts[name]
             name = clean(name, 64)

@@ -34,7 +34,8 @@ class LogWriter:
         self._draining = False
         self._registered = False
         # Its lock may be taken again by the thread that has it: a signal's handler, or a destructor, may log amid a write.
-        self._lock = threading.Condition()
+        self._lock = threading.RLock()
+        self._drained = threading.Condition(self._lock)
         self._poll = select.poll()
         if self._fd is not None:
             self._poll.register(self._fd, select.POLLOUT)
@@ -52,7 +53,7 @@ class LogWriter:
     def flush(self, timeout_s: float = 1.0) -> bool:
         """Waits until the backlog is written, at most so long; tells whether it is."""
         with self._lock:
-            return self._lock.wait_for(lambda: not self._draining, timeout_s)
+            return self._drained.wait_for(lambda: not self._draining, timeout_s)
 
     def _keep(self, data: bytes) -> None:
         """Puts a line into the backlog, or drops it where that is full: what led to trouble says more than what followed."""
@@ -96,7 +97,7 @@ class LogWriter:
             with self._lock:
                 if not self._backlog:
                     self._draining = False
-                    self._lock.notify_all()
+                    self._drained.notify_all()
                     return
                 data = self._backlog.popleft()
             self._write_waiting(self._fd, data)
