@@ -52,7 +52,7 @@ class HandshakeProtocol(ServerProtocol):
 class Handshake(asyncio.Protocol):
     """One socket from its accept to the 101, or to a refusal."""
 
-    __slots__ = ("_buffer", "_hub", "_is_answered", "_transport", "slot")
+    __slots__ = ("_buffer", "_hub", "_is_answered", "_peername", "_transport", "slot")
 
     def __init__(self, hub: Hub) -> None:
         """Made by the listener for each socket."""
@@ -64,7 +64,8 @@ class Handshake(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there; its request must be whole within `server.limits.handshake`."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
-        if transport.get_extra_info("peername") is None:  # reset while it waited to be accepted: who it was is not known any more
+        self._peername = transport.get_extra_info("peername")  # asked once: uvloop makes it anew at each call
+        if self._peername is None:  # reset while it waited to be accepted: who it was is not known any more
             self._transport.abort()
             return
         self._hub.timers.set(self, self._hub.loop.time() + self._hub.limits.handshake)
@@ -216,12 +217,11 @@ class Handshake(asyncio.Protocol):
 
     @property
     def _peer(self) -> str:
-        return format_peer(self._transport.get_extra_info("peername"))
+        return format_peer(self._peername)
 
     @property
     def _peer_ip(self) -> str:
-        name = self._transport.get_extra_info("peername")
-        return str(name[0]) if isinstance(name, tuple) else "unix"
+        return str(self._peername[0]) if isinstance(self._peername, tuple) else "unix"
 
 
 def format_peer(name: object) -> str:
