@@ -124,7 +124,7 @@ def test_a_running_daemon_loads_its_site_again(wsrouter, write, daemon):
         assert client.recv(timeout=5) == "still here"
         status = json.loads(wsrouter("status", "--json").out)
 
-    assert [(route["route"], route["connections"], route["draining"]) for route in status["routes"]] == [("/echo", 1, 0), ("/room", 0, 0), ("/new", 0, 0)]
+    assert [(route["route"], route["connections"], route["older"]) for route in status["routes"]] == [("/echo", 1, 0), ("/room", 0, 0), ("/new", 0, 0)]
     assert (status["generation"], status["last_reload"]["ok"], status["last_reload"]["summary"]) == (2, True, expected.strip())
 
 

@@ -26,8 +26,8 @@ STATUS = {
     "connections": 1100,
     "state": "serving",
     "routes": [
-        {"route": "/echo", "handlers": ["echo"], "connections": 1000, "draining": 0, "state": "serving", "unknown": 1},
-        {"route": "/shout/{room}", "handlers": ["transform", "broadcast"], "connections": 100, "draining": 100, "state": "quarantined"},
+        {"route": "/echo", "handlers": ["echo"], "connections": 1000, "older": 0, "state": "serving", "unknown": 1},
+        {"route": "/shout/{room}", "handlers": ["transform", "broadcast"], "connections": 100, "older": 100, "state": "quarantined"},
         {"route": "/bare"},
     ],
     "last_reload": {"at": "2026-11-22T10:00:00+00:00", "ok": False, "summary": "not reloaded: 1 problem", "problems": ["etc/site.yaml:3:5: no"]},
@@ -49,10 +49,10 @@ def test_the_status_is_a_head_and_a_table_of_the_routes():
         "last reload  2026-11-22T10:00:00+00:00: not reloaded: 1 problem",
         "             /etc/site.yaml:3:5: no",
         "",
-        "ROUTE          HANDLERS               OPEN  DRAINING  STATE",
-        "/echo          echo                   1000  0         serving",
-        "/shout/{room}  transform > broadcast  100   100       quarantined",
-        "/bare          -                      -     -         -",
+        "ROUTE          HANDLERS               OPEN  OLDER  STATE",
+        "/echo          echo                   1000  0      serving",
+        "/shout/{room}  transform > broadcast  100   100    quarantined",
+        "/bare          -                      -     -      -",
     ]
 
 

@@ -51,7 +51,7 @@ def format_status(status: Answer) -> str:
     lines = [f"{name:<13}{value}" for name, value in _head(status)]
     rows = [_row(route) for route in status.get("routes") or () if isinstance(route, Mapping)]
     if rows:
-        lines += ["", format_table(("ROUTE", "HANDLERS", "OPEN", "DRAINING", "STATE"), rows)]
+        lines += ["", format_table(("ROUTE", "HANDLERS", "OPEN", "OLDER", "STATE"), rows)]
     return "\n".join(lines)
 
 
@@ -93,7 +93,7 @@ def _last_reload(last: object, folder: str | None) -> str:
 
 
 def _row(route: Mapping[str, Any]) -> tuple[str, ...]:
-    return (_show(route.get("route")), _join(route.get("handlers"), " > "), *(_show(route.get(name)) for name in ("connections", "draining", "state")))
+    return (_show(route.get("route")), _join(route.get("handlers"), " > "), *(_show(route.get(name)) for name in ("connections", "older", "state")))
 
 
 def _join(values: object, between: str = ", ") -> str:

@@ -66,7 +66,7 @@ class Helm:
 
 
 def route_statuses(serving: list[BuiltRoute], leaving: list[BuiltRoute]) -> list[dict[str, object]]:
-    """Each route with its connections; `draining` are those that still have an older handler. Last, removed routes that still have some."""
+    """Each route with its connections; `older` are those that still have an older handler. Last, removed routes that still have some."""
     older: dict[str, int] = {}
     for built in leaving:
         older[built.pattern] = older.get(built.pattern, 0) + built.endpoint.connections
@@ -75,12 +75,12 @@ def route_statuses(serving: list[BuiltRoute], leaving: list[BuiltRoute]) -> list
     return found + [{**_status(last[pattern], count, "removed"), "connections": 0} for pattern, count in older.items() if count]
 
 
-def _status(built: BuiltRoute, draining: int, state: str) -> dict[str, object]:
+def _status(built: BuiltRoute, older: int, state: str) -> dict[str, object]:
     quarantine = built.endpoint.quarantine
     return {
         "route": built.pattern,
         "handlers": [step.name for step in built.endpoint.steps],
         "connections": built.endpoint.connections,
-        "draining": draining,
+        "older": older,
         "state": "quarantined" if quarantine is not None and quarantine.is_on else state,
     }
