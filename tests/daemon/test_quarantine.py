@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 
 import pytest
@@ -216,4 +217,20 @@ def test_the_pause_ends_while_the_daemon_is_stopped_without_ado(daemon):
     running.wait_for("handler.quarantined")
     assert until(lambda: refusal(running, "/fails")) is not None
     assert 0 == running.stop()
+    assert [] == running.find_records("handler.released")
+
+
+def test_a_mended_plugin_lets_clients_in_at_once_after_a_reload_and_an_untouched_route_stays_closed(daemon, tmp_path):
+    running = daemon(make_site(pause="1h"), plugins=PLUGINS)
+    for route in ("/fails", "/talks"):
+        for _ in range(6):
+            fail(running, route)
+        running.wait_for("handler.quarantined", route=route)
+    (tmp_path / "plugins" / "fails.py").write_text(PLUGINS["fails.py"].replace('"bad"', '"never"'), "utf-8")
+    running.send_signal(signal.SIGHUP)
+    until(lambda: refusal(running, "/fails") is None)
+    with connect(running.url("/fails")) as client:
+        client.send("bad")
+        assert "bad" == client.recv(timeout=5)
+    assert refusal(running, "/talks") is not None
     assert [] == running.find_records("handler.released")
