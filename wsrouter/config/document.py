@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import yaml
 from yaml._yaml import CParser
@@ -31,30 +31,42 @@ class _StopError(Exception):
     """The rest of the file cannot be read; its problem is noted."""
 
 
-def load_document(path: Path, problems: Problems) -> Node | None:
+class Wording(NamedTuple):
+    """What a file of some kind is told to do where it cannot be read."""
+
+    folder: str
+    missing: str
+    empty: str
+    too_long: str
+
+
+SITE_WORDING: Final = Wording("name the site's file in it", "wsrouter init makes one", "it needs at least routes:", "split it with include:")
+
+
+def load_document(path: Path, problems: Problems, wording: Wording = SITE_WORDING) -> Node | None:
     """Reads a file; None where nothing can be made of it, with the problem noted."""
     name = _name_of(path)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
-        problems.add(Place(name), _unreadable(error))
+        problems.add(Place(name), _unreadable(error, wording))
         return None
     if len(data) > MAX_FILE_BYTES:
-        problems.add(Place(name), f"the file is over {MAX_FILE_BYTES >> 20} MiB: split it with include:")
+        problems.add(Place(name), f"the file is over {MAX_FILE_BYTES >> 20} MiB: {wording.too_long}")
         return None
     text = _decode(data, name, problems)
-    return None if text is None else parse_document(text, name, problems)
+    return None if text is None else parse_document(text, name, problems, wording)
 
 
-def parse_document(text: str, file: str, problems: Problems) -> Node | None:
+def parse_document(text: str, file: str, problems: Problems, wording: Wording = SITE_WORDING) -> Node | None:
     """Parses YAML text; None where nothing can be made of it, with the problem noted."""
     match = _UNPRINTABLE.search(text)
     if match is not None:
         problems.add(_place_at(text, match.start(), file), control_character(match[0]))
         return None
     try:
-        return _Reader(text, file, problems).read()
+        return _Reader(text, file, problems, wording).read()
     except _StopError:
         return None
     except yaml.MarkedYAMLError as error:
@@ -73,12 +85,12 @@ def _name_of(path: Path) -> str:
         return str(path)
 
 
-def _unreadable(error: Exception) -> str:
+def _unreadable(error: Exception, wording: Wording) -> str:
     """Why a file cannot be read, with the cure where there is one."""
     if isinstance(error, IsADirectoryError):
-        return "this is a directory: name the site's file in it"
+        return f"this is a directory: {wording.folder}"
     if isinstance(error, FileNotFoundError):
-        return "there is no such file; wsrouter init makes one"
+        return f"there is no such file; {wording.missing}"
     if isinstance(error, PermissionError):
         return "the file may not be read by this user: change its permissions"
     return f"the file cannot be read: {getattr(error, 'strerror', None) or error}"
@@ -117,7 +129,8 @@ def _fault(error: yaml.MarkedYAMLError) -> Fault:
 class _Reader:
     """Makes nodes of the events of one text."""
 
-    def __init__(self, text: str, file: str, problems: Problems) -> None:
+    def __init__(self, text: str, file: str, problems: Problems, wording: Wording) -> None:
+        self._wording = wording
         self._parser = CParser(text)
         self._file = file
         self._problems = problems
@@ -128,7 +141,7 @@ class _Reader:
         """The only document of the text."""
         self._next()  # the start of the stream
         if isinstance(self._next(), yaml.StreamEndEvent):
-            self._problems.add(Place(self._file), "the file is empty: it needs at least routes:")
+            self._problems.add(Place(self._file), f"the file is empty: {self._wording.empty}")
             return None
         node, _ = self._node(self._next(), 0)
         self._next()  # the end of the document
@@ -155,7 +168,7 @@ class _Reader:
             self._problems.add(place, f"this is nested deeper than {MAX_DEPTH} levels")
             raise _StopError
         if self._nodes > MAX_NODES:
-            self._problems.add(place, f"the file has more than {MAX_NODES} values, aliases counted as what they stand for: split it with include:")
+            self._problems.add(place, f"the file has more than {MAX_NODES} values, aliases counted as what they stand for: {self._wording.too_long}")
             raise _StopError
 
     def _node(self, event: yaml.Event, depth: int) -> tuple[Node, int]:

@@ -1,0 +1,114 @@
+"""`Notes`: what happened to a site's connections and handlers during a scenario, for those that ask why a step failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wsrouter.config.problems import relative_to_here
+from wsrouter.observe.text import clean_facts, to_pretty_lines
+from wsrouter.observe.tracebacks import trace
+
+if TYPE_CHECKING:
+    from wsrouter.api.context import Clock, Log
+    from wsrouter.api.ports import Attempt, Ending, Failure, Recorded, Refusal
+    from wsrouter.scenario.client import Client
+
+SHOWN_LEVELS = ("warning", "error")
+"""The records that are kept: what the daemon says of each connection is not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotedFailure:
+    """A handler that raised."""
+
+    client: Client | None
+    """Whose connection it was, where it was one's."""
+    text: str
+    """One line: `echo on_message: ValueError: no (plugins/echo.py:7)`."""
+    traceback: str
+
+
+class Notes:
+    """An `Observer`, and the log of the handlers. Nothing is printed."""
+
+    def __init__(self, clock: Clock) -> None:
+        """`clock` stamps the records."""
+        self.failures: list[NotedFailure] = []
+        self._records: list[dict[str, object]] = []
+        self._clock = clock
+        self._clients: dict[str, Client] = {}
+        self._by_id: dict[str, Client] = {}
+
+    def watch(self, client: Client) -> None:
+        """Has what the daemon says of this client hung on it."""
+        self._clients[client.peer] = client
+
+    def records(self) -> str:
+        """The records of the handlers from warning up, as the daemon shows them on a terminal."""
+        return "\n".join(to_pretty_lines(dict(record), colours=False).decode() for record in self._records)
+
+    def note(self, level: str, event: str, **facts: object) -> None:
+        """Keeps a record, if it is of a level that is shown."""
+        if level in SHOWN_LEVELS:
+            moment = self._clock.now().isoformat(timespec="milliseconds")
+            record: dict[str, object] = {**facts, "event": event, "ts": moment, "level": level}
+            clean_facts(record)
+            self._records.append(record)
+
+    def make_log(self, **bound: object) -> Log:
+        """The log of a handler."""
+        return _HandlerLog(self, bound)
+
+    # api.ports.Observer.
+
+    def opened(self, connection: Recorded) -> None:
+        """The upgrade was accepted."""
+        client = self._clients.get(connection.peer)
+        if client is not None:
+            client.connection_id = connection.id
+            self._by_id[connection.id] = client
+
+    def closed(self, connection: Recorded, ending: Ending) -> None:
+        """It is gone."""
+        client = self._clients.get(connection.peer)
+        if client is not None:
+            client.ending = ending
+
+    def refused(self, attempt: Attempt, refusal: Refusal) -> None:
+        """A handshake was answered with an error."""
+        client = self._clients.get(attempt.peer)
+        if client is not None:
+            client.refusal = refusal
+
+    def vanished(self, peer: str) -> None:
+        """A peer left without a byte; clients in memory do not."""
+
+    def failed(self, failure: Failure) -> None:
+        """A handler raised."""
+        told = trace(failure.error)
+        where = f" ({_short(told.at)})" if told.at else ""
+        client = self._by_id.get(failure.connection_id or "")
+        self.failures.append(NotedFailure(client, f"{failure.handler} {failure.hook}: {' '.join(told.error.split())}{where}", told.text))
+
+
+class _HandlerLog:
+    """A `Log` that keeps what is worth being shown when a scenario fails."""
+
+    def __init__(self, notes: Notes, bound: dict[str, object]) -> None:
+        self.debug = partial(self._note, notes, "debug", bound)
+        self.info = partial(self._note, notes, "info", bound)
+        self.warning = partial(self._note, notes, "warning", bound)
+        self.error = partial(self._note, notes, "error", bound)
+
+    @staticmethod
+    def _note(notes: Notes, level: str, bound: dict[str, object], event: str, **facts: object) -> None:
+        notes.note(level, event, **{**bound, **facts})
+
+
+def _short(place: str) -> str:
+    """`file:line` with the file as it is seen from here."""
+    file, _, line = place.rpartition(":")
+    return f"{relative_to_here(Path(file))}:{line}"

@@ -1,0 +1,111 @@
+"""`RunningSite`: a site in memory on virtual time. Everything above the socket is what the daemon runs; there is no socket.
+
+loop = VirtualLoop()
+running = RunningSite(site, loop)
+await running.start()
+client = await running.open(Opening("/room/red"), "a")
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wsrouter.access.addresses import parse_networks
+from wsrouter.observe.tracebacks import trace
+from wsrouter.scenario.client import Client, Opening
+from wsrouter.scenario.clock import VirtualClock
+from wsrouter.scenario.notes import Notes
+from wsrouter.site.generation import Generation, Surroundings
+from wsrouter.wire.admission import Admission
+from wsrouter.wire.compat import OpenWebSocket
+from wsrouter.wire.handshake import Handshake
+from wsrouter.wire.hub import Hub
+
+if TYPE_CHECKING:
+    from wsrouter.scenario.loop import VirtualLoop
+    from wsrouter.site.site import Site
+
+FIRST_PORT = 50_000
+"""The port that the first client comes from; each has one of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a site is made of while it runs."""
+
+    hub: Hub
+    generation: Generation
+
+
+def build(site: Site, loop: VirtualLoop, clock: VirtualClock, notes: Notes) -> Built:
+    """Composes a site as `daemon.Daemon` does: the one place here that knows how."""
+    server = site.file.server
+    hub = Hub(loop=loop, clock=clock, observer=notes, limits=server.limits)
+    around = Surroundings(clock=clock, topics=hub.topics, observer=notes, open_inbox=OpenWebSocket(), make_log=notes.make_log)
+    generation = Generation(site, around)
+    hub.admission = Admission(generation.router, hosts=server.hosts, trusted=parse_networks(server.trusted_proxies))
+    return Built(hub, generation)
+
+
+class RunningSite:
+    """One site with its clients: fresh handlers, fresh topics, a clock of its own."""
+
+    def __init__(self, site: Site, loop: VirtualLoop) -> None:
+        """Nothing is started yet."""
+        self.site = site
+        self.clock = VirtualClock(loop)
+        self.notes = Notes(self.clock)
+        self._loop = loop
+        self._built: Built | None = None
+        self._clients: list[Client] = []
+
+    @property
+    def default_host(self) -> str:
+        """The name that clients ask for: the first that the site admits."""
+        return next((host for host in self.site.file.server.hosts if "*" not in host), "localhost")
+
+    async def start(self) -> None:
+        """Makes and starts the handlers.
+
+        Raises:
+            StartError: if one refuses.
+        """
+        self._built = build(self.site, self._loop, self.clock, self.notes)
+        await self._built.generation.start()
+        await self._loop.rest()
+
+    async def stop(self) -> None:
+        """Cuts off the clients and stops the handlers."""
+        if self._built is None:
+            return
+        for client in self._clients:
+            if not client.has_ended:
+                client.hang_up()
+        await self._loop.rest()
+        await self._built.generation.stop()
+
+    async def open(self, opening: Opening, name: str = "") -> Client:
+        """A client that asks for a connection, and its answer: `status` is 101 where it is open."""
+        assert self._built is not None, "start it first"
+        client = Client(name, self._loop, Handshake(self._built.hub), opening, FIRST_PORT + len(self._clients))
+        self._clients.append(client)
+        self.notes.watch(client)
+        await self._loop.rest()
+        if client.response is None:
+            await client.wait(self._built.hub.limits.handshake + 1)
+        return client
+
+    async def advance(self, seconds: float) -> None:
+        """Lets time pass; what is due at its end is done, too."""
+        await self.clock.sleep(seconds)
+        await self._loop.rest()
+
+    async def rest(self) -> None:
+        """Waits until nothing is left to do before time would have to move on."""
+        await self._loop.rest()
+
+    def note_exit(self, error: SystemExit) -> None:
+        """`sys.exit()` in a task that a plugin made by itself."""
+        told = trace(error)
+        self.notes.note("error", "handler.failed", hook="a task or callback of its own", error=told.error, at=told.at)

@@ -1,0 +1,103 @@
+"""Plays scenarios, each on a fresh generation of the site with fresh topics, and tells how they went."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from wsrouter.api.errors import StartError
+from wsrouter.scenario.loop import IO_WAIT_S, VirtualLoop, closing_loop, run_on
+from wsrouter.scenario.patience import PATIENCE_S, StuckError, limit_real_time
+from wsrouter.scenario.player import Player, StepFailedError
+from wsrouter.scenario.running import RunningSite
+
+if TYPE_CHECKING:
+    from wsrouter.config.problems import Place
+    from wsrouter.scenario.scenario import Scenario
+    from wsrouter.site.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a scenario went."""
+
+    scenario: Scenario
+    duration_s: float
+    """In real seconds."""
+    place: Place
+    """Of the step that failed, else of the scenario."""
+    message: str = ""
+    """Why it failed; empty where it passed."""
+    handler_failures: tuple[str, ...] = ()
+    """What handlers raised that no step expects, each on one line and then its traceback."""
+    records: str = ""
+    """The handlers' log from warning up."""
+    output: str = ""
+    """What plugins printed, and what libraries logged from warning up."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every step went as written."""
+        return not self.message
+
+    def __str__(self) -> str:
+        """`file:line:column: name: what went otherwise`."""
+        return f"{self.place}: {self.scenario.name}: {self.message}"
+
+
+def play_all(site: Site, scenarios: Iterable[Scenario], *, io_wait_s: float = IO_WAIT_S, patience_s: float = PATIENCE_S) -> Iterator[Outcome]:
+    """Plays scenarios one after the other. `io_wait_s` see `loop`, `patience_s` see `patience`."""
+    for scenario in scenarios:
+        yield play(site, scenario, io_wait_s=io_wait_s, patience_s=patience_s)
+
+
+def play(site: Site, scenario: Scenario, *, io_wait_s: float = IO_WAIT_S, patience_s: float = PATIENCE_S) -> Outcome:
+    """Plays one scenario."""
+    begun = perf_counter()
+    loop = VirtualLoop(io_wait_s)
+    running = RunningSite(site, loop)
+    player = Player(scenario, running)
+    place, message = scenario.place, ""
+    with captured() as output:
+        try:
+            with limit_real_time(patience_s), closing_loop(loop):
+                run_on(loop, _play(player, running), running.note_exit)
+        except StepFailedError as failure:
+            place, message = failure.place, str(failure)
+        except StartError as error:
+            message = f"the site did not start: {error}"
+        except StuckError as error:
+            message = str(error)
+    failures = tuple(f"{failure.text}\n{failure.traceback}" for failure in player.unexpected_failures)
+    return Outcome(scenario, perf_counter() - begun, place, message, failures, running.notes.records(), output.getvalue())
+
+
+async def _play(player: Player, running: RunningSite) -> None:
+    try:
+        await running.start()
+        await player.play()
+    finally:
+        await running.stop()
+
+
+@contextmanager
+def captured() -> Iterator[io.StringIO]:
+    """Keeps what is printed meanwhile, and what is logged through the standard library from warning up."""
+    output = io.StringIO()
+    handler = logging.StreamHandler(output)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    sys.stdout.flush()
+    root.addHandler(handler)
+    try:
+        with redirect_stdout(output), redirect_stderr(output):
+            yield output
+    finally:
+        root.removeHandler(handler)
