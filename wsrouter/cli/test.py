@@ -123,17 +123,15 @@ def _none_there(arguments: Namespace, site: Site, known: int) -> str:
 
 
 def _print(outcome: Outcome) -> None:
-    """A line for a failure, and below it what tells more; nothing for a scenario that passed, unless a handler failed in it."""
-    if not outcome.passed:
-        print(outcome)
-    elif outcome.handler_failures:
-        print(f"{outcome.place}: {outcome.scenario.name}: warning: it passed, but a handler failed and no step expects it")
+    """A line for a failure, and below it what tells more; nothing for a scenario that passed."""
+    if outcome.passed:
+        return
+    print(outcome)
     for text in outcome.handler_failures:
-        print(_indented(f"handler failed: {text}"))
-    if not outcome.passed:
-        for title, text in (("the handlers' log", outcome.records), ("printed", outcome.output)):
-            if text.strip():
-                print(_indented(f"{title}:\n{text.rstrip()}"))
+        print(_indented(f"a handler failed: {text}"))
+    for title, text in (("logged by handlers", outcome.records), ("printed", outcome.output)):
+        if text.strip():
+            print(_indented(f"{title}:\n{text.rstrip()}"))
 
 
 def _indented(text: str) -> str:

@@ -70,6 +70,7 @@ class Client:
         self._parts: list[bytes] = []
         self._is_text = True
         self._waiter: asyncio.Future[None] | None = None
+        self._waits_for_end = False
         uri = WebSocketURI(secure=False, host="localhost", port=80, path=quote(opening.path, safe=_PATH_CHARACTERS), query="")
         self._protocol = ClientProtocol(
             uri,
@@ -146,8 +147,19 @@ class Client:
 
     async def wait(self, within_s: float) -> None:
         """Waits until there is a message, or it is over, or the time has passed."""
-        if self.messages or self.has_ended:
-            return
+        if not (self.messages or self.has_ended):
+            await self._wait(within_s)
+
+    async def wait_for_end(self, within_s: float) -> None:
+        """Waits until it is over, or the time has passed."""
+        self._waits_for_end = True
+        try:
+            if not self.has_ended:
+                await self._wait(within_s)
+        finally:
+            self._waits_for_end = False
+
+    async def _wait(self, within_s: float) -> None:
         self._waiter = waiter = self._loop.create_future()
         timer = self._loop.call_later(within_s, _wake, waiter)
         try:
@@ -177,7 +189,7 @@ class Client:
                 self._frame_received(event)
         if self.opening.answers:
             self._flush()
-        if self._waiter is not None and (self.messages or self.has_ended):
+        if self._waiter is not None and (self.has_ended or (self.messages and not self._waits_for_end)):
             _wake(self._waiter)
 
     def _answered(self, response: Response) -> None:

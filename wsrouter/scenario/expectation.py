@@ -141,7 +141,8 @@ def find_json_difference(expected: object, actual: object, path: str = "") -> st
 def show_message(message: Message) -> str:
     """A message on one line: text in quotes, binary as its size and bytes; cut where it is long."""
     if isinstance(message, str):
-        return _cut(json.dumps(message, ensure_ascii=False))
+        quote = '"' if '"' not in message or "'" in message else "'"
+        return f"{quote}{_cut(message)}{quote}"
     more = "…" if len(message) > SHOWN_BYTES else ""
     return f"{len(message)} byte{'s' * (len(message) != 1)} of binary {message[:SHOWN_BYTES].hex(' ')}{more}".rstrip()
 

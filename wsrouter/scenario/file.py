@@ -9,13 +9,14 @@ from wsrouter.config.nearest import suggest
 from wsrouter.config.nodes import MappingNode, Node, ScalarNode, SequenceNode, is_nothing, show, show_text
 from wsrouter.scenario.scenario import Scenario, Step
 from wsrouter.scenario.step_reader import read_step
+from wsrouter.scenario.values import StepError, read_flag
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from wsrouter.config.problems import Problems
 
-SCENARIO_KEYS: Final = ("name", "steps")
+SCENARIO_KEYS: Final = ("name", "steps", "handlers_may_fail")
 EXAMPLE: Final = '"- {name: a message comes back, steps: [{open: /echo, send: hi, expect: hi}]}"'
 WORDING: Final = Wording("name the files in it", "name one that is there", f"it needs scenarios, as {EXAMPLE}", "split it")
 
@@ -56,7 +57,8 @@ def _read_scenario(node: Node, problems: Problems) -> Scenario | None:
             problems.add(key.place, f"unknown key {show_text(key.text)} of a scenario: {cure}")
     name = _name(node, problems)
     steps = _steps(node, problems)
-    return Scenario(name, node.place, steps) if len(problems.errors) == before else None
+    may_fail = _may_fail(node, problems)
+    return Scenario(name, node.place, steps, may_fail) if len(problems.errors) == before else None
 
 
 def _name(node: MappingNode, problems: Problems) -> str:
@@ -84,6 +86,15 @@ def _steps(node: MappingNode, problems: Problems) -> tuple[Step, ...]:
     opened: list[str] = []
     steps = [step for item in value.items if (step := read_step(item, names, opened, problems)) is not None]
     return tuple(steps)
+
+
+def _may_fail(node: MappingNode, problems: Problems) -> bool:
+    value = node.find("handlers_may_fail")
+    try:
+        return value is not None and read_flag(value)
+    except StepError as error:
+        problems.add(error.place, f"handlers_may_fail {error}")
+        return False
 
 
 def _client_names(steps: SequenceNode) -> tuple[str, ...]:

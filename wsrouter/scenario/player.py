@@ -64,7 +64,10 @@ class Player:
             client.send(message)
         if step.close is not None:
             self._must_be_open(client, "close")
-            client.close(step.close.code, step.close.reason)
+            if step.close.code == 1006:
+                client.hang_up()
+            else:
+                client.close(step.close.code, step.close.reason)
         await self._running.rest()
         await self._expect(client, step)
 
@@ -178,9 +181,9 @@ def describe_end(client: Client, running: RunningSite) -> str:
 
 
 def describe_refusal(client: Client) -> str:
-    """Why a handshake was refused: `was refused 403 origin: add https://a.example to origins`."""
+    """Why a handshake was refused: `was refused 403 origin (the page's origin is …), fix: origins: [https://a.example]`."""
     refusal = client.refusal
     if refusal is None:
         return f"was refused {client.status}"
-    details = "; ".join(part for part in (refusal.detail, refusal.fix) if part) or refusal.reason.help
-    return f"was refused {client.status} {refusal.reason}: {details}"
+    fix = f", fix: {refusal.fix}" if refusal.fix else ""
+    return f"was refused {client.status} {refusal.reason} ({refusal.detail or refusal.reason.help}){fix}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsrouter.access.addresses import parse_networks
+from wsrouter.api.messages import to_message
 from wsrouter.observe.tracebacks import trace
 from wsrouter.scenario.client import Client, Opening
 from wsrouter.scenario.clock import VirtualClock
@@ -23,6 +24,7 @@ from wsrouter.wire.handshake import Handshake
 from wsrouter.wire.hub import Hub
 
 if TYPE_CHECKING:
+    from wsrouter.api.messages import Sendable
     from wsrouter.scenario.loop import VirtualLoop
     from wsrouter.site.site import Site
 
@@ -100,6 +102,16 @@ class RunningSite:
         """Lets time pass; what is due at its end is done, too."""
         await self.clock.sleep(seconds)
         await self._loop.rest()
+
+    async def publish(self, topic: str, message: Sendable) -> None:
+        """Publishes to a topic of the site."""
+        assert self._built is not None, "start it first"
+        self._built.hub.topics.publish(topic, to_message(message))
+        await self._loop.rest()
+
+    def members(self, topic: str) -> int:
+        """How many connections are subscribed to a topic."""
+        return self._built.hub.topics.members(topic) if self._built is not None else 0
 
     async def rest(self) -> None:
         """Waits until nothing is left to do before time would have to move on."""

@@ -55,3 +55,5 @@ class Scenario:
     name: str
     place: Place
     steps: tuple[Step, ...]
+    handlers_may_fail: bool = False
+    """Whether it passes although a handler raised that no step expects."""

@@ -74,7 +74,10 @@ def play(site: Site, scenario: Scenario, *, io_wait_s: float = IO_WAIT_S, patien
             message = f"the site did not start: {error}"
         except StuckError as error:
             message = str(error)
-    failures = tuple(f"{failure.text}\n{failure.traceback}" for failure in player.unexpected_failures)
+    unexpected = player.unexpected_failures
+    if unexpected and not message and not scenario.handlers_may_fail:
+        message = f"every step passed, but a handler failed: {unexpected[0].text}; expect it with expect_close: 1011, or say handlers_may_fail: true"
+    failures = tuple(f"{failure.text}\n{failure.traceback}" for failure in unexpected)
     return Outcome(scenario, perf_counter() - begun, place, message, failures, running.notes.records(), output.getvalue())
 
 
