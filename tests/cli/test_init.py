@@ -24,7 +24,7 @@ def test_it_makes_the_folder_with_a_site_a_plugin_and_its_test(tmp_path, capsys)
     folder = tmp_path / "new" / "site"
 
     assert init.run(parse(str(folder))) == 0
-    assert {"site.yaml", "plugins/hello.py", "tests/test_hello.py", "wsrouter.schema.json"} <= set(files_below(folder))
+    assert {"site.yaml", "plugins/hello.py", "tests/test_hello.py", "tests/hello.yaml", "tests/site.yaml", "wsrouter.schema.json"} <= set(files_below(folder))
     assert "greeting" in (folder / "wsrouter.schema.json").read_text("utf-8"), "the schema does not know the plugin"
     assert f"wsrouter run --config {folder / 'site.yaml'}" in capsys.readouterr().out
 

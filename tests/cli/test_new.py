@@ -30,7 +30,7 @@ def test_it_writes_a_plugin_and_its_test_and_says_how_to_route_it(tmp_path, caps
     status = new.run(parse("daily_report", "--folder", str(tmp_path)))
 
     assert status == 0
-    assert files_below(tmp_path) == ["plugins/daily_report.py", "tests/test_daily_report.py"]
+    assert files_below(tmp_path) == ["plugins/daily_report.py", "tests/daily_report.yaml", "tests/test_daily_report.py"]
     assert "class DailyReport(Handler[str])" in (tmp_path / "plugins/daily_report.py").read_text("utf-8")
     assert capsys.readouterr().out.endswith("  /daily_report: daily_report\n")
 
@@ -60,6 +60,17 @@ def test_the_written_files_pass_mypy_strict(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     assert done.stdout == "Success: no issues found in 6 source files\n"
+
+
+def test_the_written_scenarios_of_every_kind_pass_once_the_site_has_the_route(wsrouter, here, write):
+    for kind in KINDS:
+        assert wsrouter("new", f"my_{kind}", "--kind", kind).code == 0
+    write("site.yaml", "routes: {" + ", ".join(f"/my_{kind}: my_{kind}" for kind in KINDS) + "}\n")
+
+    code, out, err = wsrouter("test")
+
+    assert (code, err) == (0, "")
+    assert out.startswith("3 scenarios passed in ")
 
 
 def test_it_overwrites_nothing_and_then_writes_nothing(tmp_path, capsys):
@@ -101,4 +112,4 @@ def test_a_name_may_be_given_as_the_file():
 
 def test_every_kind_of_the_command_line_has_its_files():
     assert KINDS == ("class", "coroutine", "source")
-    assert all(len(plugin_files("a", kind)) == 2 for kind in KINDS)
+    assert all(len(plugin_files("a", kind)) == 3 for kind in KINDS)

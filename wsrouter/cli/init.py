@@ -1,4 +1,4 @@
-"""`wsrouter init DIR`: a folder with a site, a first plugin, its test, and the schema for editors. Overwrites nothing."""
+"""`wsrouter init DIR`: a folder with a site, a first plugin, its test, scenarios, and the schema for editors. Overwrites nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
 NAME = "init"
-HELP = "make a folder with a site, a first plugin and its test"
+HELP = "make a folder with a site, a first plugin and its tests"
 
 SITE = "site.yaml"
 SCHEMA = "wsrouter.schema.json"
@@ -24,12 +24,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Writes the files and says what to try; 1 if one of them exists."""
-    from wsrouter.cli.scaffold import plugin_files, site_file, write_new
+    from wsrouter.cli.scaffold import plugin_files, site_files, write_new
     from wsrouter.cli.schema import schema_text
 
     folder = arguments.folder
     site = folder / SITE
-    files = {Path(SITE): site_file(SITE), **plugin_files("hello", "coroutine"), Path(SCHEMA): schema_text([])[0]}
+    files = {**site_files(SITE), **plugin_files("hello", "coroutine"), Path(SCHEMA): schema_text([])[0]}
     try:
         for path in write_new(folder, files):
             print(f"wrote {path}")
@@ -41,4 +41,5 @@ def run(arguments: Namespace) -> int:
         print(f"cannot write {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     print(f"now: wsrouter run --config {site}\nthen, in another terminal: wsrouter connect ws://127.0.0.1:8765/hello -x hello")
+    print(f"and whether it does what its scenarios say: wsrouter test --config {site}")
     return 0

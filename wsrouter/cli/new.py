@@ -1,4 +1,4 @@
-"""`wsrouter new NAME`: a plugin and its test, to be changed into what one needs. Overwrites nothing."""
+"""`wsrouter new NAME`: a plugin, its test and its scenario, to be changed into what one needs. Overwrites nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
 NAME = "new"
-HELP = "write a plugin and its test"
+HELP = "write a plugin, its test and its scenario"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Writes both files and says how to route it; 1 if one exists or the name cannot be."""
+    """Writes the files and says how to route it; 1 if one exists or the name cannot be."""
     from wsrouter.cli.scaffold import plugin_files, plugin_name, write_new
     from wsrouter.plugins.builtins import BUILTIN_HANDLERS
 
@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> int:
     except OSError as error:
         print(f"cannot write {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
-    print(f"add it to the site:\n  /{name}: {name}")
+    print(f"add it to the site, then play its scenario with wsrouter test:\n  /{name}: {name}")
     if name in BUILTIN_HANDLERS:
         print(f"it hides the built-in handler {name!r}: rename the files if that is not meant", file=sys.stderr)
     return 0

@@ -1,6 +1,7 @@
 """The files that `init` and `new` write: plugins of each kind with their tests, a site, and the writing itself.
 
-Written files run as they are: the plugin in wsrouter, the test with nothing but pytest.
+Written files run as they are: the plugin in wsrouter, the test with nothing but pytest, the scenario with `wsrouter test` once
+the site has the route.
 """
 
 from __future__ import annotations
@@ -126,6 +127,50 @@ def test_the_number_grows() -> None:
     assert asyncio.run(first(2)) == [{"number": 1}, {"number": 2}]
 '''
 
+SCENARIO_HEAD = """\
+# Play it: wsrouter test. It needs the route /$name: $name in the site.
+"""
+
+CLASS_SCENARIO = """\
+- name: $name answers each message with the suffix
+  steps:
+    - {open: /$name, send: hello, expect: "hello!"}
+    - {send: [one, two], expect: ["one!", "two!"]}
+"""
+
+COROUTINE_SCENARIO = """\
+- name: $name answers one message with the greeting and closes
+  steps:
+    - {open: /$name, send: hello, expect: Message bien reçu}
+    - {expect_close: 1000}
+"""
+
+SOURCE_SCENARIO = """\
+- name: $name sends a number that grows, the same to all
+  steps:
+    - {client: a, open: /$name, expect_json: {number: 1}}
+    - {client: b, open: /$name}
+    - {advance: 1s}
+    - {client: a, expect_json: {number: 2}}
+    - {client: b, expect_json: {number: 2}}
+"""
+
+SITE_SCENARIOS = """\
+# Play them: wsrouter test
+- name: what you send to /echo comes back
+  steps:
+    - {open: /echo, send: hello, expect: hello}
+
+- name: a late joiner gets the history of the room
+  steps:
+    - {client: alice, open: /room/red}
+    - {client: alice, send: hi, expect: hi}
+    - {advance: 10s}
+    - {client: bob, open: /room/red, expect: hi}
+    - {client: bob, send: hello, expect: hello}
+    - {client: alice, expect: hello}
+"""
+
 TEST_HEAD = '''\
 """$name: run with `pytest`."""
 
@@ -147,6 +192,7 @@ server:
   listen: 127.0.0.1:8765
 
 plugins: plugins             # each file in there is a handler, named as the file
+tests: tests/*.yaml          # scenarios: wsrouter test plays them
 
 routes:
   /echo: echo                # a built-in handler
@@ -155,10 +201,10 @@ routes:
     broadcast: {history: 50} # what one member sends, all get; a newcomer gets the last 50 messages
 """
 
-TEXTS: Final[dict[str, tuple[str, str, str]]] = {
-    "class": (CLASS, CLASS_TEST, "import runpy"),
-    "coroutine": (COROUTINE, COROUTINE_TEST, "import asyncio\nimport runpy"),
-    "source": (SOURCE, SOURCE_TEST, "import asyncio\nimport runpy"),
+TEXTS: Final[dict[str, tuple[str, str, str, str]]] = {
+    "class": (CLASS, CLASS_TEST, CLASS_SCENARIO, "import runpy"),
+    "coroutine": (COROUTINE, COROUTINE_TEST, COROUTINE_SCENARIO, "import asyncio\nimport runpy"),
+    "source": (SOURCE, SOURCE_TEST, SOURCE_SCENARIO, "import asyncio\nimport runpy"),
 }
 
 
@@ -175,8 +221,8 @@ def plugin_name(text: str) -> str:
 
 
 def plugin_files(name: str, kind: str) -> dict[Path, str]:
-    """A plugin of a kind and its test: paths within the site's folder, to their texts."""
-    plugin, test, imports = TEXTS[kind]
+    """A plugin of a kind, its test and its scenario: paths within the site's folder, to their texts."""
+    plugin, test, scenario, imports = TEXTS[kind]
     words = {
         "name": name,
         "class_name": "".join(part.capitalize() for part in name.split("_")),
@@ -186,12 +232,13 @@ def plugin_files(name: str, kind: str) -> dict[Path, str]:
     return {
         Path("plugins", f"{name}.py"): Template(plugin).substitute(words),
         Path("tests", f"test_{name}.py"): Template(TEST_HEAD + test).substitute(words),
+        Path("tests", f"{name}.yaml"): Template(SCENARIO_HEAD + scenario).substitute(words),
     }
 
 
-def site_file(file: str) -> str:
-    """The text of a first site, to be written to `file`."""
-    return Template(SITE).substitute(file=file)
+def site_files(file: str) -> dict[Path, str]:
+    """A first site, to be written to `file`, and the scenarios of its own routes."""
+    return {Path(file): Template(SITE).substitute(file=file), Path("tests", "site.yaml"): SITE_SCENARIOS}
 
 
 def write_new(folder: Path, files: dict[Path, str]) -> list[Path]:

@@ -37,9 +37,9 @@ a scenario, in tests/chat.yaml beside the site:
       - {client: b, close: 1000}
 
 examples:
-  wsrouter test                            the files that the site's tests: names, else tests/*.yaml beside it
-  wsrouter test tests/chat.yaml            this file only
-  wsrouter test -c site.yaml -k history    those with "history" in their names
+  wsrouter test                          what the site's tests: names, else tests/*.yaml beside it
+  wsrouter test tests/chat.yaml          this file only
+  wsrouter test -c site.yaml -k history  those with "history" in their names
 
 exit codes:
   0 all passed, 1 one failed, there is a problem or no scenario, 2 wrong usage
@@ -86,8 +86,9 @@ def run(arguments: Namespace) -> int:
 def _play(site: Site, scenarios: Sequence[Scenario], arguments: Namespace) -> int:
     from wsrouter.scenario.theatre import play_all
 
-    gc.freeze()
-    gc.enable()  # each scenario leaves a loop behind
+    if not gc.isenabled():  # each scenario leaves a loop behind; the site itself stays
+        gc.freeze()
+        gc.enable()
     begun = perf_counter()
     outcomes: list[Outcome] = []
     for outcome in play_all(site, scenarios, io_wait_s=arguments.io_wait):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from contextvars import Context
+from math import ceil
 from typing import Any, TypeVar, TypeVarTuple
 
 IO_WAIT_S = 0.05
@@ -24,8 +25,8 @@ THREAD_WAIT_S = 5.0
 MANY_TURNS = 10_000
 """A plugin may turn round and round while it waits for a timer: after so many turns time goes on all the same."""
 
-_DIGITS = 9
-"""Moments are whole nanoseconds, so that ten times 0.1 s is 1 s."""
+TICKS_PER_S = 1_000_000
+"""Moments are whole microseconds, so that ten times 0.1 s is 1 s, also after years: a float has less than a nanosecond there."""
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -45,6 +46,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._threads_before = set(threading.enumerate())
         self._inner = _Selector(self)
         super().__init__(self._inner)
+        self._clock_resolution = 0.5 / TICKS_PER_S  # what asyncio takes for the same moment; its own is lost in a float after half a year
         self._own_files = len(self._inner.get_map())
 
     def time(self) -> float:
@@ -52,8 +54,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._now
 
     def call_at(self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None) -> asyncio.TimerHandle:
-        """As ever, at a whole nanosecond."""
-        return super().call_at(round(when, _DIGITS), callback, *args, context=context)
+        """As ever, at a whole microsecond."""
+        return super().call_at(_to_tick(when), callback, *args, context=context)
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """As ever; time stands still until the result is there."""
@@ -103,7 +105,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _jump(self, timeout_s: float) -> None:
         timers: list[asyncio.TimerHandle] = getattr(self, "_scheduled", [])
         if timeout_s > 0:
-            self._now = round(self._now + timeout_s, _DIGITS)
+            self._now = _to_tick(self._now + timeout_s)
         elif timers:  # the turns of a busy plugin came before it
             self._now = max(self._now, timers[0].when())
 
@@ -123,6 +125,11 @@ class _Selector(selectors.DefaultSelector):  # which class it is depends on the 
         """Waits in real time."""
         events: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
         return events
+
+
+def _to_tick(moment: float) -> float:
+    """The next whole microsecond; a nanosecond past one is the rounding of sums."""
+    return ceil(moment * TICKS_PER_S - 1e-3) / TICKS_PER_S
 
 
 def _idle_workers(loop: VirtualLoop) -> set[threading.Thread]:

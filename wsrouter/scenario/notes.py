@@ -88,10 +88,16 @@ class Notes:
 
     def failed(self, failure: Failure) -> None:
         """A handler raised."""
-        told = trace(failure.error)
+        self._add(self._by_id.get(failure.connection_id or ""), f"{failure.handler} {failure.hook}", failure.error)
+
+    def failed_outside(self, error: BaseException) -> None:
+        """A task or callback raised that a plugin made by itself, past `context.spawn`: whose it is cannot be told."""
+        self._add(None, "a task or callback of its own", error)
+
+    def _add(self, client: Client | None, what: str, error: BaseException) -> None:
+        told = trace(error)
         where = f" ({_short(told.at)})" if told.at else ""
-        client = self._by_id.get(failure.connection_id or "")
-        self.failures.append(NotedFailure(client, f"{failure.handler} {failure.hook}: {' '.join(told.error.split())}{where}", told.text))
+        self.failures.append(NotedFailure(client, f"{what}: {' '.join(told.error.split())}{where}", told.text))
 
 
 class _HandlerLog:

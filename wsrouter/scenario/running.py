@@ -9,11 +9,10 @@ client = await running.open(Opening("/room/red"), "a")
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsrouter.access.addresses import parse_networks
 from wsrouter.api.messages import to_message
-from wsrouter.observe.tracebacks import trace
 from wsrouter.scenario.client import Client, Opening
 from wsrouter.scenario.clock import VirtualClock
 from wsrouter.scenario.notes import Notes
@@ -24,6 +23,8 @@ from wsrouter.wire.handshake import Handshake
 from wsrouter.wire.hub import Hub
 
 if TYPE_CHECKING:
+    import asyncio
+
     from wsrouter.api.messages import Sendable
     from wsrouter.scenario.loop import VirtualLoop
     from wsrouter.site.site import Site
@@ -60,12 +61,13 @@ class RunningSite:
         self.notes = Notes(self.clock)
         self._loop = loop
         self._built: Built | None = None
+        loop.set_exception_handler(self._note_unhandled)
         self._clients: list[Client] = []
 
     @property
     def default_host(self) -> str:
         """The name that clients ask for: the first that the site admits."""
-        return next((host for host in self.site.file.server.hosts if "*" not in host), "localhost")
+        return next(iter(self.site.file.server.hosts), "localhost")
 
     async def start(self) -> None:
         """Makes and starts the handlers.
@@ -117,7 +119,10 @@ class RunningSite:
         """Waits until nothing is left to do before time would have to move on."""
         await self._loop.rest()
 
-    def note_exit(self, error: SystemExit) -> None:
-        """`sys.exit()` in a task that a plugin made by itself."""
-        told = trace(error)
-        self.notes.note("error", "handler.failed", hook="a task or callback of its own", error=told.error, at=told.at)
+    def _note_unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio would log: a task whose failure nobody has looked at, a callback that raised."""
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            self.notes.failed_outside(error)
+        else:
+            self.notes.note("error", str(context.get("message", "asyncio")))

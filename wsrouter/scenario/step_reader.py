@@ -117,7 +117,9 @@ class _StepReader:
         node = self._node.find("client")
         if node is not None:
             name = self._value("client", read_text) or ""
-        elif len(names) > 1 and any(key.text != "advance" for key in self._keys):
+        elif all(key.text == "advance" for key in self._keys):
+            return ""
+        elif len(names) > 1:
             self._problems.add(self._node.place, f"whose step is this? the scenario has the clients {', '.join(names)}: add client: {names[0]}")
             return names[0]
         else:

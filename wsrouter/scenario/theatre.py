@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import random
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -64,10 +65,10 @@ def play(site: Site, scenario: Scenario, *, io_wait_s: float = IO_WAIT_S, patien
     running = RunningSite(site, loop)
     player = Player(scenario, running)
     place, message = scenario.place, ""
-    with captured() as output:
+    with captured() as output, same_chance():
         try:
             with limit_real_time(patience_s), closing_loop(loop):
-                run_on(loop, _play(player, running), running.note_exit)
+                run_on(loop, _play(player, running), running.notes.failed_outside)
         except StepFailedError as failure:
             place, message = failure.place, str(failure)
         except StartError as error:
@@ -87,6 +88,17 @@ async def _play(player: Player, running: RunningSite) -> None:
         await player.play()
     finally:
         await running.stop()
+
+
+@contextmanager
+def same_chance() -> Iterator[None]:
+    """What the site leaves to chance (`random`) goes the same way each time."""
+    before = random.getstate()
+    random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 @contextmanager

@@ -72,8 +72,7 @@ class SiteTest:
         """
         self._site = _load(site, route, options, settings)
         self._handlers_may_fail = handlers_may_fail
-        self._loop = VirtualLoop(io_wait_s)
-        self._running = RunningSite(self._site, self._loop)
+        self._io_wait_s = io_wait_s
         self._clients: list[SiteClient] = []
 
     def __enter__(self) -> Self:
@@ -82,6 +81,8 @@ class SiteTest:
         Raises:
             StartError: if one refuses.
         """
+        self._loop = VirtualLoop(self._io_wait_s)
+        self._running = RunningSite(self._site, self._loop)
         try:
             self.run(self._running.start())
         except BaseException:
@@ -153,7 +154,7 @@ class SiteTest:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return run_on(self._loop, coroutine, self._running.note_exit)
+            return run_on(self._loop, coroutine, self._running.notes.failed_outside)
         coroutine.close()
         raise RuntimeError("SiteTest runs an event loop of its own: use it in a plain def test_…(), not in an async one")
 
