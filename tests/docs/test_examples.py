@@ -16,6 +16,7 @@ from support.pages import Example, all_examples, examples, inline_code, links, p
 from support.walkthrough import Shell
 from wsrouter.cli.main import COMMANDS, make_parser
 from wsrouter.config.problems import Problems
+from wsrouter.scenario.file import parse_scenarios
 from wsrouter.site.site import load_site
 
 LANGUAGES = {"console", "html", "ini", "js", "json", "python", "sh", "text", "yaml"}
@@ -59,7 +60,20 @@ def commands(example: Example) -> list[tuple[str, list[str]]]:
     return found
 
 
-@pytest.mark.parametrize("example", all_examples("yaml"), ids=str)
+def is_scenario_file(example: Example) -> bool:
+    """Whether a block of YAML is no site but scenarios: a file below tests/."""
+    return example.file is not None and example.file.startswith("tests/")
+
+
+@pytest.mark.parametrize("example", [example for example in all_examples("yaml") if is_scenario_file(example)], ids=str)
+def test_the_scenarios_of_a_page_are_scenarios(example: Example) -> None:
+    problems = Problems()
+
+    assert parse_scenarios(example.text, str(example), problems)
+    assert [str(problem) for problem in problems] == []
+
+
+@pytest.mark.parametrize("example", [example for example in all_examples("yaml") if not is_scenario_file(example)], ids=str)
 def test_a_site_of_a_page_is_a_site(example: Example, tmp_path: Path) -> None:
     for other in examples(example.page):
         if other.language == "python" and other.file is not None:

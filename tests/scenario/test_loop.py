@@ -201,7 +201,7 @@ def test_a_task_that_turns_round_and_round_does_not_stop_time(loop):
         await turning
 
     async def turn_until(condition):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 -- the turning is the test
             await asyncio.sleep(0)
 
     run(loop, main())
@@ -236,7 +236,7 @@ def test_closing_cancels_what_still_runs():
             ended.append(True)
 
     async def main():
-        loop.create_task(stubborn())  # noqa: RUF006 -- left behind, as plugins do
+        loop.create_task(stubborn())  # left behind, as plugins do
         await asyncio.sleep(0)
 
     run(loop, main())

@@ -81,6 +81,7 @@ class SiteTest:
         Raises:
             StartError: if one refuses.
         """
+        _must_be_outside_of_a_loop()
         self._loop = VirtualLoop(self._io_wait_s)
         self._running = RunningSite(self._site, self._loop)
         try:
@@ -152,11 +153,11 @@ class SiteTest:
             RuntimeError: in an async test: this runs its own loop.
         """
         try:
-            asyncio.get_running_loop()
+            _must_be_outside_of_a_loop()
         except RuntimeError:
-            return run_on(self._loop, coroutine, self._running.notes.failed_outside)
-        coroutine.close()
-        raise RuntimeError("SiteTest runs an event loop of its own: use it in a plain def test_…(), not in an async one")
+            coroutine.close()
+            raise
+        return run_on(self._loop, coroutine, self._running.notes.failed_outside)
 
     @property
     def failures(self) -> list[str]:
@@ -172,6 +173,15 @@ class SiteTest:
     def _close(self) -> None:
         close_loop(self._loop)
         self._site.library.close()
+
+
+def _must_be_outside_of_a_loop() -> None:
+    """Raises a RuntimeError where an event loop runs already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("SiteTest runs an event loop of its own: use it in a plain def test_…(), not in an async one")
 
 
 def _load(site: str | PathLike[str] | Callable[..., object], route: str, options: Mapping[str, object] | None, settings: Mapping[str, object] | None) -> Site:
