@@ -261,3 +261,29 @@ def test_a_real_socket_that_a_plugin_opens(passes):
                 self.server.close()
     """
     passes("routes: {/asking: asking}", "- {name: it, steps: [{open: /asking, send: hello, expect: HELLO}]}", asking=plugin)
+
+
+def test_a_quarantine_and_its_end(passes):
+    plugin = """
+        from wsrouter import Handler
+
+        class Failing(Handler):
+            def on_message(self, connection, message):
+                raise ValueError("no")
+    """
+    passes(
+        """
+        plugins: {folders: [plugins], failures: 1, pause: 30s}
+        routes: {/failing: failing}
+        """,
+        """
+        - name: it refuses newcomers for half a minute
+          steps:
+            - {client: a, open: /failing, send: x, expect_close: 1011}
+            - {client: b, open: /failing, send: x, expect_close: 1011}
+            - {client: c, open: /failing, expect_refused: {status: 503, reason: quarantined}}
+            - {advance: 31s}
+            - {client: c, open: /failing}
+        """,
+        failing=plugin,
+    )

@@ -112,7 +112,7 @@ def test_closing_from_either_side(rooms):
 
 
 def test_refusals_have_status_and_reason(rooms):
-    with pytest.raises(RefusedError, match="the client was refused 404 no_route .*, fix: the nearest route is /echo") as caught:
+    with pytest.raises(RefusedError, match=r"the client was refused 404 no_route .*, fix: the nearest route is /echo") as caught:
         rooms.open("/ecko")
     assert (caught.value.status, caught.value.reason) == (404, "no_route")
     with pytest.raises(RefusedError) as caught:
@@ -156,7 +156,7 @@ def test_a_plugin_file(tmp_path):
 
 
 def test_the_option_that_is_wrong_is_told():
-    with pytest.raises(SiteProblemError, match='unknown option "sufix"|sufix.*suffix'):
+    with pytest.raises(SiteProblemError, match=r"sufix.*suffix"):
         SiteTest(Shout, options={"sufix": "?"})
     with pytest.raises(SiteProblemError, match="no such file"):
         SiteTest("nowhere/site.yaml")
@@ -165,7 +165,7 @@ def test_the_option_that_is_wrong_is_told():
 
 
 def test_a_handler_failure_that_nothing_expects_fails_the_test():
-    with pytest.raises(HandlerFailedError, match=r"Shout on_message: ValueError: no \(.*test_site.py:\d+\)"):  # noqa: PT012, SIM117 -- the end of the inner one raises
+    with pytest.raises(HandlerFailedError, match=r"Shout on_message: ValueError: no \(.*test_site.py:\d+\)"):  # noqa: SIM117 -- the end of the inner one raises
         with SiteTest(Shout) as site:
             site.open().send("crash")
 
@@ -181,7 +181,7 @@ def test_a_handler_failure_that_is_expected_does_not():
 
 
 def test_the_failure_of_the_test_itself_comes_first():
-    with pytest.raises(ZeroDivisionError), SiteTest(Shout) as site:
+    with pytest.raises(ZeroDivisionError), SiteTest(Shout) as site:  # noqa: PT012 -- the end of the inner one must not raise
         site.open().send("crash")
         raise ZeroDivisionError
 
@@ -195,30 +195,29 @@ def test_a_handler_that_refuses_to_start_fails_the_start():
         pytest.fail("it started")
 
 
-def test_a_client_that_hangs_is_closed_when_its_outbox_is_full():
-    with SiteTest(ticker, settings={"outbox": {"size": "100KiB"}}) as site:
-        hanging, reading = site.open(), site.open()
-        hanging.receive(), reading.receive()
+def test_a_client_that_hangs_is_closed_when_its_outbox_is_full(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text("routes: {/room: {broadcast: {}, outbox: {size: 100KiB}}}")
+    with SiteTest(path) as site:
+        hanging, reading = site.open("/room"), site.open("/room")
         hanging.pause_reading()
         for _ in range(20):
-            site.publish("source:/", "x" * 10_000)
+            site.publish("/room", "x" * 10_000)
         hanging.resume_reading()
 
         assert hanging.expect_closed(1013).cause == "slow_consumer"
         assert len(reading.receive_all()) == 20
 
 
-def test_a_client_that_hangs_for_a_moment_loses_nothing():
-    with SiteTest(ticker, settings={"outbox": {"size": "1MiB"}}) as site:
-        client = site.open()
-        client.receive()
-        client.pause_reading()
-        for _ in range(20):
-            site.publish("source:/", "x" * 10_000)
-        assert client.receive_all() == []
-        client.resume_reading()
+def test_a_client_that_hangs_for_a_moment_loses_nothing(rooms):
+    client = rooms.open("/room/red")
+    client.pause_reading()
+    for _ in range(20):
+        rooms.publish("/room/red", "x" * 10_000)
+    assert client.receive_all() == []
+    client.resume_reading()
 
-        assert len(client.receive_all()) == 20
+    assert len(client.receive_all()) == 20
 
 
 def test_a_client_that_does_not_answer_is_cut_off_by_keepalive():

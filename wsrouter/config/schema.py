@@ -98,7 +98,10 @@ def _site_properties() -> Schema:
         "include": {"description": "More routes: files of this pattern, relative to this file.", "$ref": "#/definitions/files"},
         "defaults": _of_record(RouteSettings) | {"description": "Any route setting; maps merge, lists replace, a route overrides."},
         "routes": routes,
-        "tests": {"description": "Files with tests of this site.", "$ref": "#/definitions/files"},
+        "tests": {
+            "description": "Files with scenarios of this site, which `wsrouter test` plays: a pattern or a list of them; tests/*.yaml unless it is given.",
+            "$ref": "#/definitions/files",
+        },
     }
 
 

@@ -11,15 +11,15 @@ from wsrouter.config.document import parse_document
 from wsrouter.config.nodes import MappingNode
 from wsrouter.config.problems import Place, Problems
 from wsrouter.config.route_entry import RouteReader
-from wsrouter.config.settings import Log, Plugins, Server
-from wsrouter.config.site_file import SiteFile
 from wsrouter.plugins.build import build_spec
 from wsrouter.plugins.choice import as_candidate, complaint
 from wsrouter.plugins.library import HandlerLibrary
-from wsrouter.site.site import Site, make_site, pattern_params
+from wsrouter.site.quick import site_of_routes
+from wsrouter.site.site import pattern_params
 
 if TYPE_CHECKING:
     from wsrouter.plugins.spec import HandlerSpec
+    from wsrouter.site.site import Site
 
 SOURCE = "options"
 """What problems name as their file: nothing is written down."""
@@ -48,8 +48,7 @@ def handler_site(
         return None
     reader = RouteReader(_Finder(build_spec(candidate, name)), pattern_params, MappingNode(root.place, ()), problems)
     entries = [entry for key, node in root.pairs if (entry := reader.read(key, node)) is not None]
-    file = SiteFile(Path(name), Server(), Log(), Plugins(), (), None, tuple(entries), (), (), {})
-    return None if problems.errors else make_site(file, HandlerLibrary(), problems)
+    return site_of_routes(Path(name), (), entries, HandlerLibrary(), problems)
 
 
 class _Finder:

@@ -13,7 +13,7 @@ from wsrouter.observe.tracebacks import trace
 
 if TYPE_CHECKING:
     from wsrouter.api.context import Clock, Log
-    from wsrouter.api.ports import Attempt, Ending, Failure, Recorded, Refusal
+    from wsrouter.api.ports import Attempt, Ending, Failure, Quarantined, Recorded, Refusal
     from wsrouter.scenario.client import Client
 
 SHOWN_LEVELS = ("warning", "error")
@@ -89,6 +89,15 @@ class Notes:
     def failed(self, failure: Failure) -> None:
         """A handler raised."""
         self._add(self._by_id.get(failure.connection_id or ""), f"{failure.handler} {failure.hook}", failure.error)
+
+    def quarantined(self, quarantined: Quarantined) -> None:
+        """A route takes no new connections for a while."""
+        last = quarantined.failure
+        self.note("error", "handler.quarantined", route=last.route, handler=last.handler, failures=quarantined.failures, pause_s=quarantined.pause_s)
+
+    def released(self, route: str, handler: str) -> None:
+        """It takes them again."""
+        self.note("warning", "handler.released", route=route, handler=handler)
 
     def failed_outside(self, error: BaseException) -> None:
         """A task or callback raised that a plugin made by itself, past `context.spawn`: whose it is cannot be told."""

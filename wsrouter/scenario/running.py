@@ -45,7 +45,9 @@ def build(site: Site, loop: VirtualLoop, clock: VirtualClock, notes: Notes) -> B
     """Composes a site as `daemon.Daemon` does: the one place here that knows how."""
     server = site.file.server
     hub = Hub(loop=loop, clock=clock, observer=notes, limits=server.limits)
-    around = Surroundings(clock=clock, topics=hub.topics, observer=notes, open_inbox=OpenWebSocket(), make_log=notes.make_log)
+    around = Surroundings(
+        clock=clock, topics=hub.topics, observer=notes, open_inbox=OpenWebSocket(), make_log=notes.make_log, plugins=lambda: site.file.plugins
+    )
     generation = Generation(site, around)
     hub.admission = Admission(generation.router, hosts=server.hosts, trusted=parse_networks(server.trusted_proxies))
     return Built(hub, generation)

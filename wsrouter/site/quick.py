@@ -15,6 +15,7 @@ from wsrouter.routing.pattern import PatternError, parse_pattern
 from wsrouter.site.site import Site, make_site
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from wsrouter.config.problems import Problems
@@ -32,11 +33,16 @@ def quick_site(path: Path, problems: Problems, previous: Site | None = None) -> 
         return None
     specs = _handlers(library, problems)
     entries = [entry for spec in specs for entry in _entries(spec, problems, single=len(specs) == 1)]
-    file = SiteFile(path, Server(), Log(), Plugins(), (path,), None, tuple(entries), (), (), (path,), {})
-    site = None if problems.errors else make_site(file, library, problems)
+    site = site_of_routes(path, (path,), entries, library, problems)
     if site is None:
         library.close()
     return site
+
+
+def site_of_routes(path: Path, files: tuple[Path, ...], entries: Sequence[RouteEntry], library: HandlerLibrary, problems: Problems) -> Site | None:
+    """A site of these routes, with default settings; None where something is wrong, with the problems noted."""
+    file = SiteFile(path, Server(), Log(), Plugins(), files, None, tuple(entries), (), (), files, {})
+    return None if problems.errors else make_site(file, library, problems)
 
 
 def _handlers(library: HandlerLibrary, problems: Problems) -> list[HandlerSpec]:
