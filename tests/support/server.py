@@ -87,7 +87,8 @@ class WsrouterServer:
                 started = step.handler.start(self._context(route))
                 if inspect.isawaitable(started):
                     await started
-        await self._listener.open()
+        await self._listener.bind()
+        await self._listener.serve()
 
     async def stop(self) -> None:
         self._listener.close()

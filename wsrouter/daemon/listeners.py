@@ -34,10 +34,16 @@ class Listeners:
         Raises:
             StartError: if one cannot be had; none is left open then.
         """
-        (await self.prepare(settings)).commit()
+        change = await self.prepare(settings)
+        try:
+            await change.serve()
+        except BaseException:
+            change.cancel()
+            raise
+        change.commit()
 
     async def prepare(self, settings: Sequence[Listen]) -> ListenerChange:
-        """Opens what is new beside what is there.
+        """Binds what is new beside what is there; nobody is accepted there yet.
 
         Raises:
             StartError: if one cannot be had; what was bound here is closed again.
@@ -68,14 +74,17 @@ class ListenerChange:
         self._after: list[Listener] = []
 
     async def bind(self, hub: Hub) -> None:
-        """Opens what is not there yet.
+        """Binds what is not there yet.
 
         Raises:
             StartError: if an address cannot be had.
         """
-        left = {parse_address(listener.settings.address): listener for listener in self._opened}
+        left = list(self._opened)
         for settings in self._wanted:
-            before = left.pop(parse_address(settings.address), None)
+            address = parse_address(settings.address)
+            before = next((each for each in left if parse_address(each.settings.address) == address), None)
+            if before is not None:
+                left.remove(before)
             if before is not None and before.settings == settings:
                 self._after.append(before)
                 continue
@@ -83,26 +92,35 @@ class ListenerChange:
             self._bound[listener] = before
             self._after.append(listener)
             try:
-                await listener.open(before)
+                await listener.bind(before)
             except StartError as error:
                 raise StartError(f"{error}{self._overlap(listener)}") from error
 
-    def commit(self) -> bool:
-        """Closes what is wanted no more; whether anything changed."""
+    async def serve(self) -> None:
+        """Accepts on what is new, while what is there goes on.
+
+        Raises:
+            StartError: if another process was faster.
+        """
+        for listener in self._bound:
+            await listener.serve()
+
+    def commit(self) -> None:
+        """Closes what is wanted no more."""
         for listener, before in self._bound.items():
             if before is not None:
                 listener.inherit_file(before)
         for listener in self._opened:
             if listener not in self._after:
                 listener.close()
-        changed = bool(self._bound) or len(self._after) != len(self._opened)
         self._opened[:] = self._after
-        return changed
 
     def cancel(self) -> None:
-        """Closes what was bound for it."""
-        for listener in self._bound:
+        """Closes what was bound for it, and leaves everything as it was."""
+        for listener, before in self._bound.items():
             listener.close()
+            if before is not None:
+                before.restore_file()
 
     def _overlap(self, listener: Listener) -> str:
         """What to do where the address is taken by one of this daemon's own, as 127.0.0.1:80 keeps 0.0.0.0:80 from being bound."""

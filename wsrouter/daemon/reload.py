@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from wsrouter.api.causes import Cause
 from wsrouter.api.errors import StartError
+from wsrouter.api.ports import Failure
 from wsrouter.config.problems import Problems
 from wsrouter.daemon.outcome import done, refused, restart_needed
+from wsrouter.daemon.steering import ReloadOutcome
+from wsrouter.plugins.spec import error_text
 from wsrouter.site.generation import BuiltRoute
 
 if TYPE_CHECKING:
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     from wsrouter.daemon.listeners import ListenerChange
     from wsrouter.daemon.loader import SiteLoader
     from wsrouter.daemon.running import Running
-    from wsrouter.daemon.steering import ReloadOutcome
     from wsrouter.pipeline.endpoint import Endpoint
     from wsrouter.site.generation import Generation
     from wsrouter.wire.hub import Member
@@ -43,9 +45,12 @@ class Reloader:
         self._busy = asyncio.Lock()
         self._next: asyncio.Task[ReloadOutcome] | None = None
         self._current: asyncio.Task[ReloadOutcome] | None = None
+        self._is_stopped = False
 
     async def reload(self) -> ReloadOutcome:
         """Waits for a reload that begins after this call. Whoever stops waiting does not stop the reload."""
+        if self._is_stopped:
+            return ReloadOutcome(False, "not reloaded: the daemon is stopping")
         if self._next is None:
             self._next = asyncio.create_task(self._run(), name="reload")
         return await asyncio.shield(self._next)
@@ -53,7 +58,7 @@ class Reloader:
     async def _run(self) -> ReloadOutcome:
         async with self._busy:
             self._current, self._next = self._next, None
-            outcome = self.last = await _Reload(self._running, self._loader).run()
+            outcome = self.last = await self._outcome()
             self.last_at = self._running.clock.now()
             self._record(outcome)
             if self.on_reloaded is not None:
@@ -62,10 +67,19 @@ class Reloader:
 
     async def stop(self) -> None:
         """Begins no more reloads, and breaks off the one that runs: what serves goes on serving."""
+        self._is_stopped = True
         tasks = [task for task in (self._current, self._next) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _outcome(self) -> ReloadOutcome:
+        """What becomes of a reload, also where wsrouter itself fails."""
+        try:
+            return await _Reload(self._running, self._loader).run()
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the daemon goes on and can be asked again
+            self._running.records.failed(Failure("", "wsrouter", "reload", error, None))
+            return ReloadOutcome(False, f"not reloaded: {error_text(error)}; what was loaded before goes on serving, as far as it was not replaced yet")
 
     def _record(self, outcome: ReloadOutcome) -> None:
         log = self._running.log
@@ -96,7 +110,7 @@ class _Reload:
             return refused(self._problems, "", self._facts())
         try:
             change = await running.listeners.prepare(running.wanted(generation.site))
-            await self._start(generation)
+            await self._start(generation, change)
         except BaseException as error:
             if change is not None:
                 change.cancel()
@@ -106,7 +120,7 @@ class _Reload:
             return refused(self._problems, str(error), self._facts())
         return await self._swap(generation, change)
 
-    async def _start(self, generation: Generation) -> None:
+    async def _start(self, generation: Generation, change: ListenerChange) -> None:
         """Starts what is new; last those whose predecessors must stop before (`on_change: close`).
 
         Raises:
@@ -120,10 +134,11 @@ class _Reload:
                 await self._end_predecessor(generation.replaced(built))
                 await generation.start(START_S, [built])
                 started.append(built)
-            generation.adopt()
+            await change.serve()
+            generation.adopt()  # the last: from here to the swap nobody else comes in between
         except BaseException as error:
             await asyncio.gather(*(built.stop() for built in started))
-            if isinstance(error, StartError):
+            if not isinstance(error, asyncio.CancelledError):
                 await self._revive()
             raise
 
@@ -154,8 +169,8 @@ class _Reload:
         settings = {endpoint: endpoint.settings for endpoint in connections}
         open_before = len(running.hub.connections)
         change.commit()
-        draining = running.become(generation, self._ended, connections)
-        revoked = 0
+        running.become(generation, self._ended, connections)
+        draining, revoked = running.retirement.draining, 0
         hosts_changed = before.server.hosts != generation.site.file.server.hosts
         for endpoint, members in connections.items():
             revoked += await self._settle(endpoint, members, settings[endpoint], hosts_changed=hosts_changed)

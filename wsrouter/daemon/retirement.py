@@ -45,29 +45,32 @@ class Retirement:
         """Those whose handlers have not stopped yet, oldest first."""
         return [leaving.built for leaving in self._leaving]
 
-    def replace(self, old: BuiltRoute, on_change: str | DrainTime, connections: Connections) -> int:
-        """A changed route was replaced; tells how many connections are being closed for it."""
-        closed = self._hasten(old.pattern, Cause.ROUTE_CHANGED, connections)
+    @property
+    def draining(self) -> int:
+        """How many open connections are being closed for reloads."""
+        return sum(leaving.built.endpoint.connections for leaving in self._leaving if leaving.closing is not None)
+
+    def replace(self, old: BuiltRoute, on_change: str | DrainTime, connections: Connections) -> None:
+        """A changed route was replaced, which may be one on `keep`: its connections stay with it until they end."""
+        self._hasten(old.pattern, Cause.ROUTE_CHANGED, connections)
         leaving = self._add(old)
         if isinstance(on_change, DrainTime):
-            return closed + self._close(leaving, Cause.ROUTE_CHANGED, connections, on_change.drain)
-        return closed
+            self._close(leaving, Cause.ROUTE_CHANGED, connections, on_change.drain)
 
-    def remove(self, old: BuiltRoute, connections: Connections) -> int:
-        """A route is no more; tells how many connections are being closed for it."""
-        closed = self._hasten(old.pattern, Cause.ROUTE_REMOVED, connections)
-        return closed + self._close(self._add(old), Cause.ROUTE_REMOVED, connections)
+    def remove(self, old: BuiltRoute, connections: Connections) -> None:
+        """A route is no more."""
+        self._hasten(old.pattern, Cause.ROUTE_REMOVED, connections)
+        self._close(self._add(old), Cause.ROUTE_REMOVED, connections)
 
     async def end_at_once(self, old: BuiltRoute, connections: Connections) -> int:
         """Closes the connections of a route and stops its handlers, before their successors start; tells how many there were."""
-        closed = self._hasten(old.pattern, Cause.ROUTE_CHANGED, connections)
+        self._hasten(old.pattern, Cause.ROUTE_CHANGED, connections)
         old.endpoint.accepts = False
         members = connections.get(old.endpoint, ())
-        for member in members:
-            member.end(Cause.ROUTE_CHANGED)
+        await close_spread(members, Cause.ROUTE_CHANGED, 0.0)
         await _emptied(old.endpoint)  # a client that does not answer its close is cut off by the connection's own timer
         await old.stop(LAST_WORDS_S)
-        return closed + len(members)
+        return len(members)
 
     async def stop(self) -> None:
         """The daemon stops: whatever is left stops now."""
@@ -90,18 +93,19 @@ class Retirement:
         self._leaving.remove(leaving)
         self._on_gone()
 
-    def _hasten(self, pattern: str, cause: Cause, connections: Connections) -> int:
+    def _hasten(self, pattern: str, cause: Cause, connections: Connections) -> None:
         """A third generation of a path comes: the oldest is drained."""
-        return sum(self._close(leaving, cause, connections) for leaving in self._leaving if leaving.built.pattern == pattern)
+        for leaving in self._leaving:
+            if leaving.built.pattern == pattern:
+                self._close(leaving, cause, connections)
 
-    def _close(self, leaving: _Leaving, cause: Cause, connections: Connections, over_s: float | None = None) -> int:
-        """Begins to close the connections, unless that has begun; tells how many are closed for it."""
+    def _close(self, leaving: _Leaving, cause: Cause, connections: Connections, over_s: float | None = None) -> None:
+        """Begins to close the connections, unless that has begun."""
         members = connections.get(leaving.built.endpoint, ())
         if leaving.closing is not None or not members:
-            return 0
+            return
         over_s = gentle_s(len(members), self.spread_s) if over_s is None else over_s
         leaving.closing = asyncio.create_task(close_spread(members, cause, over_s), name=f"closing {leaving.built.pattern}")
-        return len(members)
 
 
 async def _emptied(endpoint: Endpoint) -> None:

@@ -78,11 +78,8 @@ class Running:
         self.gates = {built.pattern: built for built in self.generation.routes}
         self.hub.admission = Admission(self.generation.router, hosts=server.hosts, trusted=parse_networks(server.trusted_proxies))
 
-    def become(self, generation: Generation, ended: Sequence[BuiltRoute], connections: Connections) -> int:
-        """The next generation serves from now on; tells how many of the open connections are being closed for it.
-
-        `ended` are the routes that were stopped before.
-        """
+    def become(self, generation: Generation, ended: Sequence[BuiltRoute], connections: Connections) -> None:
+        """The next generation serves from now on. `ended` are the routes that were stopped before."""
         file = generation.site.file
         replaced = [(old, built) for built in generation.fresh if (old := generation.replaced(built)) is not None and old not in ended]
         removed = generation.removed()
@@ -93,13 +90,14 @@ class Running:
         self.records.connections = file.log.connections
         self.retirement.spread_s = file.server.shutdown.spread
         self.admit()
-        closed = sum(self.retirement.replace(old, built.route.entry.settings.on_change, connections) for old, built in replaced)
-        closed += sum(self.retirement.remove(old, connections) for old in removed)
+        for old, built in replaced:
+            self.retirement.replace(old, built.route.entry.settings.on_change, connections)
+        for old in removed:
+            self.retirement.remove(old, connections)
         for old in self.retirement.routes:  # their connections live by the settings of today
             if old.pattern in self.gates:
                 old.endpoint.settings = self.gates[old.pattern].endpoint.settings
         self.learn_plugins(generation.site)
-        return closed
 
     def learn_plugins(self, site: Site) -> None:
         """Remembers where a site's plugin modules live, and forgets those that nobody needs any more."""

@@ -19,7 +19,7 @@ from wsrouter.pipeline.fence import Fence
 from wsrouter.pipeline.quarantine import Quarantine
 from wsrouter.pipeline.source import SourceHandler
 from wsrouter.pipeline.step import Step
-from wsrouter.pipeline.tasks import Tasks, is_cancelled
+from wsrouter.pipeline.tasks import CLEAN_UP_S, Tasks, is_cancelled
 from wsrouter.plugins.spec import error_text
 from wsrouter.routing.router import Router
 from wsrouter.site.difference import compare
@@ -180,7 +180,8 @@ class Generation:
         """Makes what is new; nothing is started."""
         self.site = site
         self.number: int = 1 if previous is None else previous.number + 1
-        before = {} if previous is None else {built.pattern: built for built in previous.routes}
+        # One that was stopped for a successor that did not start is not there: it is made anew, whatever the site says of it.
+        before = {} if previous is None else {built.pattern: built for built in previous.routes if built.endpoint.accepts}
         self.difference = compare([built.route for built in before.values()], site.routes)
         self._before = before
         kept = {route.entry.pattern for route in (*self.difference.same, *self.difference.resettled)}
@@ -249,15 +250,31 @@ def _call_later(delay_s: float, function: Callable[[], None]) -> asyncio.TimerHa
 
 
 async def _within(limit_s: float | None, doing: Awaitable[object]) -> None:
-    """Waits for what a handler does to start or stop; None is for ever.
+    """Waits for what a handler does to start or stop; None is for ever. It is cancelled then, and left behind if it does not heed that.
 
     Raises:
         TimeoutError: if it takes longer.
+        BaseException: what it raises.
     """
+    task = asyncio.ensure_future(_outcome(doing))
     try:
-        async with asyncio.timeout(limit_s) as limit:
-            await doing
-    except TimeoutError:
-        if not limit.expired():
+        await asyncio.wait({task}, timeout=limit_s)
+        if not task.done():
+            raise TimeoutError(f"not done within {limit_s:g} s")
+        if (error := task.result()) is not None:
+            raise error
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CLEAN_UP_S)
+
+
+async def _outcome(doing: Awaitable[object]) -> BaseException | None:
+    """What it raises; asyncio would let a task's SystemExit end the loop."""
+    try:
+        await doing
+    except BaseException as error:
+        if is_cancelled(error):
             raise
-        raise TimeoutError(f"not done within {limit_s:g} s") from None
+        return error
+    return None

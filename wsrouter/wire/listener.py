@@ -10,9 +10,10 @@ import socket
 import ssl
 import stat
 import struct
+import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsrouter.api.errors import StartError
 from wsrouter.config.address import parse_address
@@ -28,6 +29,8 @@ BACKLOG = 4096
 # struct ucred of SO_PEERCRED, unix(7): pid, uid and gid of whoever listens; the pid is 0 where it is of another namespace.
 PEER_CREDENTIALS = struct.Struct("3i")
 TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+# The file of a Unix socket is ours to remove: from Python 3.13 on, a server that is closed would take it away from the one that took over.
+KEEP_FILE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class Listener:
@@ -40,8 +43,8 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._path: str | None = None
 
-    async def open(self, before: Listener | None = None) -> None:
-        """Binds and accepts. With `before`, a listener of the same address, it takes over its sockets.
+    async def bind(self, before: Listener | None = None) -> None:
+        """Takes the address; nobody is accepted before `serve`. With `before`, a listener of the same address, it shares its sockets.
 
         Raises:
             StartError: if the address cannot be had; one line that says why.
@@ -50,14 +53,26 @@ class Listener:
         context = server_context(self.settings.tls) if self.settings.tls is not None else None
         try:
             if before is not None:
-                await self._take_over(before, context)
+                await self._share(before, context)
             elif address.kind == "unix":
-                self._servers.append(await self._open_unix(address.path, context))
+                self._servers.append(await self._bind_unix(address.path, context))
             else:
-                await self._open_tcp(address, context)
+                await self._bind_tcp(address, context)
         except OSError as error:
             self.close()
             raise StartError(f"cannot listen on {self.settings.address}: {_explain(error, address)}") from error
+
+    async def serve(self) -> None:
+        """Accepts from now on.
+
+        Raises:
+            StartError: if another process has begun to listen on the address meanwhile.
+        """
+        try:
+            for server in self._servers:
+                await server.start_serving()
+        except OSError as error:
+            raise StartError(f"cannot listen on {self.settings.address}: {_explain(error, parse_address(self.settings.address))}") from error
 
     @property
     def urls(self) -> list[str]:
@@ -68,19 +83,25 @@ class Listener:
         return [f"{scheme}://{_host_port(one.getsockname())}" for server in self._servers for one in server.sockets]
 
     def inherit_file(self, before: Listener) -> None:
-        """The file of the Unix socket goes with this listener from now on, and no more with the one whose sockets it took over."""
+        """The file of the Unix socket goes with this listener from now on, and no more with the one whose sockets it shares."""
         self._path, before._path = before._path, None
 
-    async def _take_over(self, before: Listener, context: ssl.SSLContext | None) -> None:
+    def restore_file(self) -> None:
+        """Gives the file of the Unix socket its mode and group again, after another listener was to take over and did not."""
+        if self._path is not None:
+            with suppress(OSError):
+                self._hand_over_again(self._path)
+
+    async def _share(self, before: Listener, context: ssl.SSLContext | None) -> None:
         """Servers of its own on the same sockets, so that nothing that waits to be accepted is lost when `before` is closed."""
         for one in [one for server in before._servers for one in server.sockets]:
             shared = socket.socket(fileno=os.dup(one.fileno()))
-            create = self._hub.loop.create_unix_server if shared.family is socket.AF_UNIX else self._hub.loop.create_server
-            self._servers.append(
-                await create(lambda: Handshake(self._hub), sock=shared, ssl=context, backlog=BACKLOG, ssl_handshake_timeout=self._handshake_s(context))
-            )
+            if shared.family is socket.AF_UNIX:
+                self._servers.append(await self._create_unix(context, sock=shared))
+            else:
+                self._servers.append(await self._create_tcp(context, sock=shared))
         if before._path is not None:
-            self._hand_over(before._path)
+            self._hand_over_again(before._path)
 
     def close(self) -> None:
         """Stops accepting. Open connections go on."""
@@ -92,14 +113,12 @@ class Listener:
                 Path(self._path).unlink()
             self._path = None
 
-    async def _open_tcp(self, address: Address, context: ssl.SSLContext | None) -> None:
+    async def _bind_tcp(self, address: Address, context: ssl.SSLContext | None) -> None:
         """One socket a host; where the port is 0, all get the one that the first was given."""
         port = address.port
         for host in address.hosts:
             try:
-                server = await self._hub.loop.create_server(
-                    lambda: Handshake(self._hub), host or None, port, ssl=context, backlog=BACKLOG, ssl_handshake_timeout=self._handshake_s(context)
-                )
+                server = await self._create_tcp(context, host=host or None, port=port)
             except OSError as error:
                 # "localhost" where the machine has no IPv6: one of two is enough.
                 if len(address.hosts) > 1 and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -110,31 +129,43 @@ class Listener:
         if not self._servers:
             raise OSError(errno.EADDRNOTAVAIL, "no such address on this machine")
 
-    async def _open_unix(self, path: str, context: ssl.SSLContext | None) -> asyncio.Server:
+    async def _bind_unix(self, path: str, context: ssl.SSLContext | None) -> asyncio.Server:
         remove_stale_socket(path)
         old_umask = os.umask(0o177)  # nobody else may connect before mode and group are set
         try:
-            server = await self._hub.loop.create_unix_server(
-                lambda: Handshake(self._hub), path, ssl=context, backlog=BACKLOG, ssl_handshake_timeout=self._handshake_s(context)
-            )
+            server = await self._create_unix(context, path=path)
         finally:
             os.umask(old_umask)
         self._path = path
-        self._hand_over(path)
+        self._hand_over(path, self.settings.group)
         return server
+
+    async def _create_tcp(self, context: ssl.SSLContext | None, **where: Any) -> asyncio.Server:
+        return await self._hub.loop.create_server(lambda: Handshake(self._hub), **where, **self._common(context))
+
+    async def _create_unix(self, context: ssl.SSLContext | None, **where: Any) -> asyncio.Server:
+        return await self._hub.loop.create_unix_server(lambda: Handshake(self._hub), **where, **self._common(context), **KEEP_FILE)
+
+    def _common(self, context: ssl.SSLContext | None) -> dict[str, Any]:
+        """What all servers have in common: they do not serve yet."""
+        return {"ssl": context, "backlog": BACKLOG, "start_serving": False, "ssl_handshake_timeout": self._handshake_s(context)}
 
     def _handshake_s(self, context: ssl.SSLContext | None) -> float | None:
         """How long TLS may take to begin: as long as a request, where the loops' own limit is a minute. None without TLS."""
         return self._hub.limits.handshake if context is not None else None
 
-    def _hand_over(self, path: str) -> None:
-        """Gives a Unix socket its group and mode."""
-        if self.settings.group is not None:
+    def _hand_over(self, path: str, group: str | int | None) -> None:
+        """Gives a Unix socket a group, if there is one to give, and its mode."""
+        if group is not None:
             try:
-                shutil.chown(path, group=self.settings.group)
+                shutil.chown(path, group=group)
             except LookupError as error:
-                raise OSError(errno.EINVAL, f"there is no group {self.settings.group!r}") from error
+                raise OSError(errno.EINVAL, f"there is no group {group!r}") from error
         Path(path).chmod(int(self.settings.mode, 8) if self.settings.mode is not None else 0o600)
+
+    def _hand_over_again(self, path: str) -> None:
+        """The same where another listener had it: without a group of ours it goes back to that of this process."""
+        self._hand_over(path, os.getegid() if self.settings.group is None else self.settings.group)
 
 
 def remove_stale_socket(path: str) -> None:
