@@ -77,11 +77,12 @@ class Daemon:
             try:
                 await running.listeners.open(running.wanted(self._site))
                 await control.open()
-                self._say_listening(running)
                 triggers.start()
+                self._say_listening(running)
                 self._watchdog.start(running.hub.loop)
                 await self._stopping.wait()
                 triggers.stop()
+                self._last_resort.end_in(BEYOND_TIMEOUT_S)
                 await reloader.stop()
                 await self._shut_down(running)
             finally:

@@ -13,9 +13,9 @@ from wsrouter.daemon.watcher import Watcher, python_files
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wsrouter.config.site_file import SiteFile
     from wsrouter.daemon.reload import Reloader
     from wsrouter.daemon.running import Running
+    from wsrouter.site.site import Site
 
 SIGNAL_PAUSE_S = 1.0
 """A hundred SIGHUPs in a second make two reloads: one at once, and one for all that came after it began."""
@@ -42,8 +42,10 @@ class Triggers:
     def stop(self) -> None:
         """Asks for nothing more."""
         self._watcher.stop()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # to be handled by nobody for a moment would end the process
         self._loop.remove_signal_handler(signal.SIGHUP)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         if self._signalled is not None:
             self._signalled.cancel()
 
@@ -63,16 +65,19 @@ class Triggers:
 
     def follow(self) -> None:
         """Watches what the site of now consists of, or nothing."""
-        file = self._running.generation.site.file
-        if self._running.options.dev or file.plugins.watch:
-            self._watcher.watch(lambda: _files_of(file))
+        site = self._running.generation.site
+        if self._running.options.dev or site.file.plugins.watch:
+            self._watcher.watch(lambda: _files_of(site), site.began_ns)
         else:
             self._watcher.stop()
 
 
-def _files_of(file: SiteFile) -> Iterator[Path]:
+def _files_of(site: Site) -> Iterator[Path]:
     """All files whose saving may change a site: those that are there now, those of yesterday are missed by their absence."""
+    file = site.file
     yield file.path
+    for loaded in site.library.loaded():  # where a folder is not looked through: a single file's neighbours, links to folders
+        yield from loaded.sources
     folder = file.path.parent
     for pattern in file.include:
         yield from (folder / name for name in glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207 -- Path.glob refuses absolute patterns

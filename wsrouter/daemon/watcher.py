@@ -16,8 +16,8 @@ from pathlib import Path
 POLL_S = 0.2
 """How often it looks; a change is told when it has looked the same twice, since a file may be half written."""
 
-Signature = dict[str, tuple[int, int, int]]
-"""Path -> modification time in ns, size, inode."""
+Signature = dict[str, tuple[int, int, int, int]]
+"""Path -> modification time in ns, size, inode, and when its entry was changed, in ns."""
 
 
 class Watcher:
@@ -36,12 +36,15 @@ class Watcher:
         """Whether it watches."""
         return self._thread is not None
 
-    def watch(self, list_files: Callable[[], Iterable[Path]]) -> None:
-        """Watches these files from now on; the function is called in the thread, at each look."""
+    def watch(self, list_files: Callable[[], Iterable[Path]], read_ns: int) -> None:
+        """Watches these files from now on; the function is called in the thread, at each look.
+
+        `read_ns` is when they began to be read, on the wall clock: what was saved between then and the first look is told of too.
+        """
         self._list_files = list_files
         if self._thread is None:
-            self._stopped.clear()
-            self._thread = threading.Thread(target=self._run, name="wsrouter watch", daemon=True)
+            self._stopped = threading.Event()
+            self._thread = threading.Thread(target=self._run, args=(self._stopped, read_ns), name="wsrouter watch", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -49,9 +52,9 @@ class Watcher:
         self._stopped.set()
         self._thread = None
 
-    def _run(self) -> None:
-        stopped = self._stopped
-        told = seen = self._look()
+    def _run(self, stopped: threading.Event, read_ns: int) -> None:
+        seen = self._look()
+        told = seen if all(changed_ns < read_ns for *_, changed_ns in seen.values()) else None
         while not stopped.wait(POLL_S):
             now = self._look()
             if now == seen and now != told:
@@ -71,9 +74,9 @@ def python_files(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in names if name.endswith(".py"))
 
 
-def _signature(path: Path) -> tuple[int, int, int] | None:
+def _signature(path: Path) -> tuple[int, int, int, int] | None:
     try:
         status = path.stat()
     except (OSError, ValueError):
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns

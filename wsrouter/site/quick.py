@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from wsrouter.api.options import REQUIRED
@@ -27,22 +28,25 @@ def quick_site(path: Path, problems: Problems, previous: Site | None = None) -> 
 
     Handlers of files that are unchanged since `previous` are taken over from it.
     """
+    began_ns = time.time_ns()
     library = HandlerLibrary([path], previous.library if previous is not None else None)
     if not library.plugin_names():
         problems.add(Place(relative_to_here(path)), _nothing_there(path))
         return None
     specs = _handlers(library, problems)
     entries = [entry for spec in specs for entry in _entries(spec, problems, single=len(specs) == 1)]
-    site = site_of_routes(path, (path,), entries, library, problems)
+    site = site_of_routes(path, (path,), entries, library, problems, began_ns)
     if site is None:
         library.close()
     return site
 
 
-def site_of_routes(path: Path, files: tuple[Path, ...], entries: Sequence[RouteEntry], library: HandlerLibrary, problems: Problems) -> Site | None:
+def site_of_routes(
+    path: Path, files: tuple[Path, ...], entries: Sequence[RouteEntry], library: HandlerLibrary, problems: Problems, began_ns: int = 0
+) -> Site | None:
     """A site of these routes, with default settings; None where something is wrong, with the problems noted."""
     file = SiteFile(path, Server(), Log(), Plugins(), files, None, tuple(entries), (), (), files, {})
-    return None if problems.errors else make_site(file, library, problems)
+    return None if problems.errors else make_site(file, library, problems, began_ns)
 
 
 def _handlers(library: HandlerLibrary, problems: Problems) -> list[HandlerSpec]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ class Site:
     file: SiteFile
     routes: tuple[Route, ...]
     library: HandlerLibrary
+    began_ns: int
+    """When its files began to be read, on the wall clock."""
 
 
 def load_site(path: Path, environ: Mapping[str, str], problems: Problems, previous: Site | None = None) -> Site | None:
@@ -33,6 +36,7 @@ def load_site(path: Path, environ: Mapping[str, str], problems: Problems, previo
 
     Handlers of plugin files that are unchanged since `previous` are taken over from it.
     """
+    began_ns = time.time_ns()
     libraries: list[HandlerLibrary] = []
 
     def make_library(folders: tuple[Path, ...]) -> HandlerLibrary:
@@ -48,14 +52,14 @@ def load_site(path: Path, environ: Mapping[str, str], problems: Problems, previo
         for library in libraries:
             library.close()
         return None
-    return Site(file, _routes(file.routes), libraries[0])
+    return Site(file, _routes(file.routes), libraries[0], began_ns)
 
 
-def make_site(file: SiteFile, library: HandlerLibrary, problems: Problems) -> Site | None:
+def make_site(file: SiteFile, library: HandlerLibrary, problems: Problems, began_ns: int) -> Site | None:
     """Puts a site together that was made without YAML, and holds its routes against each other."""
     routes = _routes(file.routes)
     check_routes(routes, library, problems)
-    return None if problems.errors else Site(file, routes, library)
+    return None if problems.errors else Site(file, routes, library, began_ns)
 
 
 def _routes(entries: Sequence[RouteEntry]) -> tuple[Route, ...]:
