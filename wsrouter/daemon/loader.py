@@ -14,6 +14,8 @@ from wsrouter.plugins.spec import error_text
 from wsrouter.site.generation import Generation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsrouter.daemon.running import Running
     from wsrouter.site.loading import Source
 
@@ -29,30 +31,37 @@ class SiteLoader:
     def __init__(self, source: Source) -> None:
         """Loads nothing yet."""
         self.source = source
+        self._at_work: set[_Load] = set()
+        self._usual_s = sys.getswitchinterval()
 
     async def load(self, running: Running, problems: Problems) -> Generation | None:
         """The next generation, made and not started; None where there are errors, which are noted, or where it took too long."""
-        load = _Load(self.source, running)
-        interval = sys.getswitchinterval()
+        load = _Load(self.source, running, self._ended)
+        self._at_work.add(load)
         sys.setswitchinterval(SWITCH_S)
+        load.start()
         try:
-            load.start()
             await asyncio.wait_for(load.done.wait(), LOAD_S)
         except TimeoutError:
             place = load.place() or Place(relative_to_here(self.source.path))
             problems.add(place, f"importing it has taken {LOAD_S:g} s and got no further than this; do slow work in start(), or restart")
-            load.give_up()
             return None
         finally:
-            sys.setswitchinterval(interval)
+            load.is_awaited = False
         problems.extend(load.problems)
         return load.generation
+
+    def _ended(self, load: _Load) -> None:
+        """A load has ended, perhaps long after it was given up: one that never ends takes no more from the loop than others."""
+        self._at_work.discard(load)
+        if not self._at_work:
+            sys.setswitchinterval(self._usual_s)
 
 
 class _Load(threading.Thread):
     """One load, in its thread."""
 
-    def __init__(self, source: Source, running: Running) -> None:
+    def __init__(self, source: Source, running: Running, on_end: Callable[[_Load], None]) -> None:
         super().__init__(name="wsrouter reload", daemon=True)
         self.generation: Generation | None = None
         self.problems = Problems()
@@ -60,7 +69,8 @@ class _Load(threading.Thread):
         self._source = source
         self._running = running
         self._loop = asyncio.get_running_loop()
-        self._is_given_up = False
+        self._on_end = on_end
+        self.is_awaited = True
 
     def run(self) -> None:
         """Reads, imports, checks, makes."""
@@ -77,11 +87,8 @@ class _Load(threading.Thread):
         """The line of a plugin that it is at now."""
         return place_in_plugin(sys._current_frames().get(self.ident or 0))
 
-    def give_up(self) -> None:
-        """Nobody waits any more: what comes of it is dropped."""
-        self._is_given_up = True
-
     def _tell(self) -> None:
         self.done.set()
-        if self._is_given_up and self.generation is not None:
+        self._on_end(self)
+        if not self.is_awaited and self.generation is not None:
             self.generation.site.library.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from wsrouter.config.finder import HandlerProblem
@@ -11,7 +11,7 @@ from wsrouter.plugins.build import build_spec
 from wsrouter.plugins.builtins import BUILTIN_HANDLERS
 from wsrouter.plugins.choice import Candidate, ChoiceError, candidates, choose, pick
 from wsrouter.plugins.import_path import entry_points, find_entry_point, load_import_path
-from wsrouter.plugins.module_file import line_of
+from wsrouter.plugins.module_file import ModuleFile, line_of
 from wsrouter.plugins.module_loader import LoadedModule, PluginFolder
 from wsrouter.plugins.spec import HandlerSpec
 
@@ -30,6 +30,7 @@ class HandlerLibrary:
         folder, is not imported again, and its handlers are the same objects.
         """
         self._previous = {loaded.name: loaded for loaded in previous.loaded()} if previous is not None else {}
+        self._files_before = previous.files_read() if previous is not None else {}
         self.warnings: list[tuple[str, str]] = []
         """A handler's name, and what is odd about it."""
         self._folders: list[PluginFolder] = []
@@ -107,12 +108,16 @@ class HandlerLibrary:
         """Where the plugin files that it imported live, those that it took over from the generation before included."""
         return {loaded.folder for loaded in self._loaded.values()} | set(self._folders)
 
+    def files_read(self) -> dict[Path, ModuleFile]:
+        """What the plugin files held that it read, those that it took over included."""
+        return {path: file for folder in self.folders() for path, file in folder.files_read().items()}
+
     def _add(self, path: Path) -> None:
         """Takes a folder or a file."""
         if path.suffix == ".py" and not path.is_dir():
-            folder, files = _single_file(path)
+            folder, files = _single_file(path, self._files_before)
         else:
-            folder = PluginFolder(path)
+            folder = PluginFolder(path, self._files_before)
             files = folder.files()
         self._folders.append(folder)
         for name, file in files:
@@ -197,10 +202,10 @@ def _chosen(loaded: LoadedModule) -> Candidate:
         raise kind(str(error), place) from None
 
 
-def _single_file(path: Path) -> tuple[PluginFolder, list[tuple[str, Path]]]:
+def _single_file(path: Path, before: Mapping[Path, ModuleFile]) -> tuple[PluginFolder, list[tuple[str, Path]]]:
     """The folder of a single plugin file, and the file as its only entry; `chat/__init__.py` is the package chat."""
     path = path.absolute()
     package = path.name == "__init__.py"
-    folder = PluginFolder(path.parent.parent if package else path.parent)
+    folder = PluginFolder(path.parent.parent if package else path.parent, before)
     name = path.parent.name if package else path.stem
     return folder, [entry for entry in folder.files() if entry == (name, path)]

@@ -16,6 +16,9 @@ from wsrouter.config.problems import Place, relative_to_here
 from wsrouter.plugins.server_start import find_server_start
 from wsrouter.plugins.spec import error_text
 
+MAX_FILE_BYTES = 1 << 20
+"""As for a site. Python parses in one go: 1 MiB takes a second, during which a running daemon does nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleFile:
@@ -31,18 +34,24 @@ class ModuleFile:
         return Place(relative_to_here(self.path), line, column)
 
 
-def read_module_file(path: Path) -> ModuleFile:
-    """Reads and parses a Python file, in the encoding that it declares.
+def read_module_file(path: Path, before: ModuleFile | None = None) -> ModuleFile:
+    """Reads and parses a Python file, in the encoding that it declares; `before`, if that is what it still holds.
 
     Raises:
         HandlerProblem: if it cannot be read, has a syntax error, or starts a server when it is imported.
     """
     try:
-        source = path.read_bytes()
+        with path.open("rb") as opened:
+            source = opened.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise HandlerProblem(f"cannot be read: {error.strerror or error}", Place(relative_to_here(path))) from None
+    if len(source) > MAX_FILE_BYTES:
+        raise HandlerProblem(f"the file is over {MAX_FILE_BYTES >> 20} MiB: install what is so large as a package", Place(relative_to_here(path)))
+    digest = sha256(source).digest()
+    if before is not None and before.digest == digest:
+        return before
     try:
-        file = ModuleFile(path, ast.parse(source, str(path)), sha256(source).digest())
+        file = ModuleFile(path, ast.parse(source, str(path)), digest)
         start = find_server_start(file.tree)
     except SyntaxError as error:
         raise HandlerProblem(f"syntax error: {error.msg}", Place(relative_to_here(path), error.lineno or 1, error.offset or 1)) from None

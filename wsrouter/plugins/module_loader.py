@@ -55,8 +55,9 @@ class LoadedModule:
 class PluginFolder:
     """One folder of plugin files in one generation; each file is imported once, when it is asked for."""
 
-    def __init__(self, path: Path) -> None:
-        """Touches nothing yet; the folder need not exist."""
+    def __init__(self, path: Path, before: Mapping[Path, ModuleFile] | None = None) -> None:
+        """Touches nothing yet; the folder need not exist. `before` is what its files held, so that what is unchanged is not parsed again."""
+        self._before = before or {}
         self.path = path.absolute()
         self.package = f"{PACKAGE}{next(_generations)}"
         self._files: dict[Path, ModuleFile] = {}
@@ -102,8 +103,12 @@ class PluginFolder:
     def read(self, path: Path) -> ModuleFile:
         """A file of the folder, read and parsed once in a generation."""
         if path not in self._files:
-            self._files[path] = read_module_file(path)
+            self._files[path] = read_module_file(path, self._before.get(path))
         return self._files[path]
+
+    def files_read(self) -> dict[Path, ModuleFile]:
+        """What was read of it so far."""
+        return dict(self._files)
 
     def find_file(self, inner: str) -> Path | None:
         """The file of a module by its name within the folder: `hello`, `chat`, `chat.rooms`; None if there is none."""
@@ -138,6 +143,7 @@ class PluginFolder:
         for name in [name for name in sys.modules if name == self.package or name.startswith(f"{self.package}.")]:
             del sys.modules[name]
         self._files.clear()
+        self._before = {}
 
     def execute(self, module: ModuleType, path: Path) -> None:
         """Runs a file as a module of the folder."""
