@@ -84,13 +84,15 @@ class Connection(Writer, asyncio.Protocol):
         self.endpoint.on_open(self)
 
     def settings_changed(self, old: RouteSettings) -> None:
-        """A reload gave its endpoint other settings: they count from now on."""
+        """A reload gave its endpoint other settings: they count from now on, but for the size of a message in the middle of its fragments."""
         new, now = self.endpoint.settings, self._hub.loop.time()
         self._limit = new.limits.message_size
         if (new.limits.message_rate, new.limits.byte_rate) != (old.limits.message_rate, old.limits.byte_rate):
             self._meter = make_meter(new.limits.message_rate, new.limits.byte_rate, now)
-        self.watch.change(old, new, now, self._hub.clock.monotonic() - self.opened_monotonic)
-        self._look_next()
+        self.watch.change(old, new, now, self._hub.clock.monotonic() - self.opened_monotonic, self.messages_in)
+        moment = self.watch.next_moment()
+        if moment is not None:
+            self._hub.timers.sooner(self, moment)  # its place may be that of a client that does not read
 
     # What handlers do with it (api.Connection).
 

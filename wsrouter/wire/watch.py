@@ -53,13 +53,13 @@ class Watch:
         self._age_at = now + settings.limits.age * (0.9 + 0.2 * getrandbits(16) / 65536) if settings.limits.age else 0.0
         self._close_by = 0.0
 
-    def change(self, old: RouteSettings, new: RouteSettings, now: float, open_s: float) -> None:
+    def change(self, old: RouteSettings, new: RouteSettings, now: float, open_s: float, messages_in: int) -> None:
         """A reload changed the settings of a connection that is open for `open_s`: what differs counts from now, an age from its opening."""
         fresh = Watch(new, now)
         if new.keepalive.ping != old.keepalive.ping:
             self._ping_at = fresh._ping_at
         if new.limits.idle != old.limits.idle:
-            self._idle_at = fresh._idle_at
+            self._idle_at, self._messages_seen = fresh._idle_at, messages_in
         if new.limits.age != old.limits.age:
             # Those that are too old already end within a tenth of the age, not in one moment.
             self._age_at = fresh._age_at and now + max(fresh._age_at - now - open_s, new.limits.age * getrandbits(16) / 655360)
