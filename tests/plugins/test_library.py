@@ -260,3 +260,98 @@ def test_the_listing_has_every_handler_or_its_problem(write: Write) -> None:
     listed = [entry.name if isinstance(entry, HandlerSpec) else str(entry.place) for entry in library.all_specs()]
     plugins = ["plugins/bad.py:1:5", "echo", "hello", "plugins/lonely.py:1:1", "main", "main:extra", "two:a", "two:b"]
     assert [*plugins, "broadcast", "periodic", "transform"] == listed[: len(plugins) + 3]
+
+
+USES_HELP = "from helpers import HELP\n\nasync def talk(websocket):\n    return HELP\n"
+
+
+@pytest.fixture
+def reread(tmp_path: Path, write: Write) -> Iterator[Write]:
+    """As `write`, and the library knows the one before."""
+    libraries: list[HandlerLibrary] = []
+
+    def write_again(**files: str) -> HandlerLibrary:
+        write(**files)
+        libraries.append(HandlerLibrary([tmp_path / "plugins"], libraries[-1] if libraries else None))
+        return libraries[-1]
+
+    yield write_again
+    for library in libraries:
+        library.close()
+
+
+def test_the_handler_of_an_unchanged_file_is_the_same_object(reread: Write) -> None:
+    first = reread(hello=HELLO).find("hello")
+    assert first.target is reread(hello=HELLO).find("hello").target
+    assert first.target is reread(other=HELLO).find("hello").target
+    assert first.target is not reread(hello=HELLO + "# edited\n").find("hello").target
+
+
+def test_a_file_that_went_back_to_what_it_was_is_imported_anew(reread: Write) -> None:
+    first = reread(hello=HELLO).find("hello").target
+    reread(hello=HELLO + "# edited\n").find("hello")
+    assert first is not reread(hello=HELLO).find("hello").target
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"helpers": "HELP = 1\n"}, {"helpers": "HELP = 2\n"}),
+        ({"helpers": "from deeper import HELP\n", "deeper": "HELP = 1\n"}, {"deeper": "HELP = 2\n"}),
+        ({"helpers__init": "from .inner import HELP\n", "helpers__inner": "HELP = 1\n"}, {"helpers__inner": "HELP = 2\n"}),
+        ({"helpers__init": "HELP = 1\n"}, {"helpers__new": "HELP = 2\n"}),
+    ],
+    ids=["a file that it imports", "a file that this one imports", "a file of a package", "a file that appears in a package"],
+)
+def test_a_changed_import_makes_another_handler(reread: Write, before: dict[str, str], after: dict[str, str]) -> None:
+    first = reread(talk=USES_HELP, hello=HELLO, **before)
+    talk, hello = first.find("talk").target, first.find("hello").target
+    second = reread(**after)
+    assert talk is not second.find("talk").target
+    assert hello is second.find("hello").target
+
+
+def test_a_file_that_appears_and_takes_the_name_of_an_installed_module_is_a_change(reread: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "shadowed_helpers.py").write_text("HELP = 'outside'\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    plugin = "from shadowed_helpers import HELP\n\nasync def talk(websocket, *, help: str = HELP):\n    pass\n"
+    assert "outside" == reread(talk=plugin).find("talk").fields[0].default
+    assert "inside" == reread(shadowed_helpers="HELP = 'inside'\n").find("talk").fields[0].default
+    (tmp_path / "plugins" / "shadowed_helpers.py").unlink()
+    assert "outside" == reread().find("talk").fields[0].default
+
+
+def test_an_unchanged_file_that_becomes_a_package_is_a_change(reread: Write, tmp_path: Path) -> None:
+    first = reread(hello=HELLO).find("hello").target
+    (tmp_path / "plugins" / "hello.py").unlink()
+    assert first is not reread(hello__init=HELLO).find("hello").target
+
+
+def test_an_unchanged_file_is_not_parsed_again(reread: Write) -> None:
+    before = reread(hello=HELLO, other=HELLO)
+    before.find("hello")
+    again = reread(other=HELLO)
+    again.find("hello")
+    files = [next(file for path, file in library.files_read().items() if path.name == "hello.py") for library in (before, again)]
+    assert files[0] is files[1]
+
+
+def test_thirty_libraries_leave_one_in_memory(reread: Write) -> None:
+    def modules() -> int:
+        return sum(name.startswith("wsrouter_plugins_") for name in sys.modules)
+
+    before, library = modules(), reread(helpers="HELP = 0\n", talk=USES_HELP)
+    library.find("talk")
+    for number in range(1, 30):
+        last, library = library, reread(helpers=f"HELP = {number}\n")
+        library.find("talk")
+        last.close()
+    assert before + 3 == modules()  # the folder, talk and helpers
+
+
+def test_a_plugin_of_over_a_mebibyte_is_refused_unread(write: Write, tmp_path: Path) -> None:
+    library = write(hello=HELLO)
+    with (tmp_path / "plugins" / "hello.py").open("r+b") as file:
+        file.truncate(200 << 20)
+    assert "plugins/hello.py:1:1: the file is over 1 MiB: install what is so large as a package" == problem_of(library, "hello")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from wsrouter.api.causes import Cause
@@ -50,21 +50,26 @@ class Retirement:
         """How many open connections are being closed for reloads."""
         return sum(leaving.built.endpoint.connections for leaving in self._leaving if leaving.closing is not None)
 
-    def replace(self, old: BuiltRoute, on_change: str | DrainTime, connections: Connections) -> None:
-        """A changed route was replaced, which may be one on `keep`: its connections stay with it until they end."""
-        self._hasten(old.pattern, Cause.ROUTE_CHANGED, connections)
-        leaving = self._add(old)
-        if isinstance(on_change, DrainTime):
-            self._close(leaving, Cause.ROUTE_CHANGED, connections, on_change.drain)
+    def take(self, replaced: Iterable[tuple[BuiltRoute, str | DrainTime]], removed: Iterable[BuiltRoute], connections: Connections) -> None:
+        """A reload has replaced routes, each with what its successor's `on_change` says, and removed others.
 
-    def remove(self, old: BuiltRoute, connections: Connections) -> None:
-        """A route is no more."""
-        self._hasten(old.pattern, Cause.ROUTE_REMOVED, connections)
-        self._close(self._add(old), Cause.ROUTE_REMOVED, connections)
+        Connections that have to go for it go in one spread, of which each route has its share.
+        """
+        changed: list[_Leaving] = []
+        gone: list[_Leaving] = []
+        for old, on_change in replaced:
+            changed += self._older(old.pattern)
+            leaving = self._add(old)
+            if isinstance(on_change, DrainTime):
+                self._close([leaving], Cause.ROUTE_CHANGED, connections, on_change.drain)
+        for old in removed:
+            gone += [*self._older(old.pattern), self._add(old)]
+        self._close(changed, Cause.ROUTE_CHANGED, connections)
+        self._close(gone, Cause.ROUTE_REMOVED, connections)
 
     async def end_at_once(self, old: BuiltRoute, connections: Connections) -> int:
         """Closes the connections of a route and stops its handlers, before their successors start; tells how many there were."""
-        self._hasten(old.pattern, Cause.ROUTE_CHANGED, connections)
+        self._close(self._older(old.pattern), Cause.ROUTE_CHANGED, connections)
         old.endpoint.accepts = False
         members = connections.get(old.endpoint, ())
         await close_spread(members, Cause.ROUTE_CHANGED, 0.0)
@@ -93,19 +98,20 @@ class Retirement:
         self._leaving.remove(leaving)
         self._on_gone()
 
-    def _hasten(self, pattern: str, cause: Cause, connections: Connections) -> None:
-        """A third generation of a path comes: the oldest is drained."""
-        for leaving in self._leaving:
-            if leaving.built.pattern == pattern:
-                self._close(leaving, cause, connections)
+    def _older(self, pattern: str) -> list[_Leaving]:
+        """Those of a path that are on their way out already: a third generation comes, and they are drained."""
+        return [leaving for leaving in self._leaving if leaving.built.pattern == pattern]
 
-    def _close(self, leaving: _Leaving, cause: Cause, connections: Connections, over_s: float | None = None) -> None:
-        """Begins to close the connections, unless that has begun."""
-        members = connections.get(leaving.built.endpoint, ())
-        if leaving.closing is not None or not members:
+    def _close(self, routes: Iterable[_Leaving], cause: Cause, connections: Connections, over_s: float | None = None) -> None:
+        """Begins to close the connections of routes where that has not begun; without `over_s`, over as long as is gentle."""
+        closing = [leaving for leaving in routes if leaving.closing is None]
+        members = [member for leaving in closing for member in connections.get(leaving.built.endpoint, ())]
+        if not members:
             return
         over_s = gentle_s(len(members), self.spread_s) if over_s is None else over_s
-        leaving.closing = asyncio.create_task(close_spread(members, cause, over_s), name=f"closing {leaving.built.pattern}")
+        task = asyncio.create_task(close_spread(members, cause, over_s), name=f"closing {closing[0].built.pattern}")
+        for leaving in closing:
+            leaving.closing = task
 
 
 async def _emptied(endpoint: Endpoint) -> None:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from wsrouter.wire.hub import Member
 
 
+FORGET_S = 0.1
+"""How long the code of a plugin outlives the last route that used it."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What the command line adds to a site."""
@@ -67,9 +71,10 @@ class Running:
         )
         self.generation = Generation(site, self.around)
         self.listeners = Listeners(self.hub)
-        self.retirement = Retirement(server.shutdown.spread, self._forget_plugins)
+        self.retirement = Retirement(server.shutdown.spread, self._forget_plugins_soon)
         self.log = get_logger()
         self._folders = site.library.folders()
+        self._forgetting: asyncio.TimerHandle | None = None
         self.admit()
 
     def admit(self) -> None:
@@ -90,10 +95,7 @@ class Running:
         self.records.connections = file.log.connections
         self.retirement.spread_s = file.server.shutdown.spread
         self.admit()
-        for old, built in replaced:
-            self.retirement.replace(old, built.route.entry.settings.on_change, connections)
-        for old in removed:
-            self.retirement.remove(old, connections)
+        self.retirement.take([(old, built.route.entry.settings.on_change) for old, built in replaced], removed, connections)
         for old in self.retirement.routes:  # their connections live by the settings of today
             if old.pattern in self.gates:
                 old.endpoint.settings = self.gates[old.pattern].endpoint.settings
@@ -122,7 +124,13 @@ class Running:
     def _limits_of(self, server: Server) -> ServerLimits:
         return replace(server.limits, connections=most_connections(server.limits.connections, self.open_files))
 
+    def _forget_plugins_soon(self) -> None:
+        """Once for all routes that stop in one moment."""
+        if self._forgetting is None:
+            self._forgetting = self.hub.loop.call_later(FORGET_S, self._forget_plugins)
+
     def _forget_plugins(self) -> None:
+        self._forgetting = None
         needed = {spec.package for built in [*self.generation.routes, *self.retirement.routes] for _, spec in built.route.specs}
         current = self.generation.site.library.folders()
         for folder in [folder for folder in self._folders if folder.package not in needed and folder not in current]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wsrouter.config.site_file import StepEntry
+    from wsrouter.plugins.spec import HandlerSpec
     from wsrouter.site.route import Route
 
 
@@ -45,6 +47,11 @@ def has_same_handlers(one: Route, other: Route) -> bool:
     if len(one.specs) != len(other.specs):
         return False
     return all(
-        first.name == second.name and spec.target is spec_after.target and first.options == second.options
+        first.name == second.name and spec.target is spec_after.target and _options(first, spec) == _options(second, spec_after)
         for (first, spec), (second, spec_after) in zip(one.specs, other.specs, strict=True)
     )
+
+
+def _options(step: StepEntry, spec: HandlerSpec) -> dict[str, object]:
+    """All options of a step: a default that is written out is no change. Defaults are compared as they are, since a copy may equal nothing."""
+    return {**{field.name: field.default for field in spec.fields}, **step.options}

@@ -129,8 +129,9 @@ class BuiltRoute:
         """
         if self._fence.quarantine is not None:
             self._fence.quarantine.retire()
-        await self._serving.finish(grace_s)
-        await asyncio.gather(self._serving.cancel(), self._tasks.cancel())
+        if self._serving or self._tasks:  # most have none, and a reload may stop hundreds
+            await self._serving.finish(grace_s)
+            await asyncio.gather(self._serving.cancel(), self._tasks.cancel())
         for step in reversed(self.endpoint.steps):
             try:
                 stopped = step.handler.stop()
