@@ -219,6 +219,38 @@ def test_what_plugins_print_and_log_is_shown_below_a_failure_only(wsrouter, writ
     assert "message.noted" not in bad.out
 
 
+def test_what_a_plugin_leaves_behind_does_not_keep_the_process(write, here):
+    write(
+        "plugins/leaving.py",
+        """
+import asyncio
+import threading
+from wsrouter import Handler
+
+class Leaving(Handler):
+    def start(self, context):
+        threading.Thread(target=threading.Event().wait, name="endless").start()
+        context.spawn(self.swallow(), "stubborn")
+
+    async def swallow(self):
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except BaseException:
+                pass
+""",
+    )
+    write("site.yaml", "routes: {/leaving: leaving}\n")
+    write("tests/a.yaml", "- {name: it, steps: [{open: /leaving}]}\n")
+    command = [sys.executable, "-m", "wsrouter", "test"]
+
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False, timeout=30, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("1 scenario passed")
+    assert done.stderr == "what plugins started does not end: thread endless, task /leaving stubborn; a handler's stop() should end it\n"
+
+
 def test_check_plays_no_scenarios(wsrouter, write, site):
     write("tests/a.yaml", "this is: no scenario\n")
 

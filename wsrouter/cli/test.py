@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import sys
+import threading
 from argparse import ArgumentTypeError
 from pathlib import Path
 from time import perf_counter
@@ -44,6 +45,9 @@ examples:
 exit codes:
   0 all passed, 1 one failed, there is a problem or no scenario, 2 wrong usage
 """
+
+THREADS_END_S = 1.0
+"""How long threads of plugins may take to end, in real time, when all scenarios are played."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -89,7 +93,7 @@ def _play(site: Site, scenarios: Sequence[Scenario], arguments: Namespace) -> in
     if not gc.isenabled():  # each scenario leaves a loop behind; the site itself stays
         gc.freeze()
         gc.enable()
-    begun = perf_counter()
+    begun, threads = perf_counter(), set(threading.enumerate())
     outcomes: list[Outcome] = []
     for outcome in play_all(site, scenarios, io_wait_s=arguments.io_wait):
         outcomes.append(outcome)
@@ -102,7 +106,24 @@ def _play(site: Site, scenarios: Sequence[Scenario], arguments: Namespace) -> in
     else:
         print(_summary(len(outcomes), failed, duration_s))
     _write_junit(arguments.junit, outcomes)
+    _leave_behind(set(threading.enumerate()) - threads, 1 if failed else 0)
     return 1 if failed else 0
+
+
+def _leave_behind(threads: set[threading.Thread], code: int) -> None:
+    """Ends the process if plugins left threads or tasks that do not end: Python would wait for them for ever."""
+    from wsrouter.scenario.loop import UNDEAD
+
+    deadline = perf_counter() + THREADS_END_S
+    for thread in threads:
+        if not thread.daemon:
+            thread.join(max(0.0, deadline - perf_counter()))
+    left = sorted(f"thread {thread.name}" for thread in threads if thread.is_alive() and not thread.daemon)
+    left += sorted({f"task {task.get_name()}" for task in UNDEAD})
+    if left:
+        print(f"what plugins started does not end: {', '.join(left)}; a handler's stop() should end it", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def _load(site: Site, files: Sequence[Path], problems: Problems) -> list[Scenario]:

@@ -28,6 +28,9 @@ MANY_TURNS = 10_000
 TICKS_PER_S = 1_000_000
 """Moments are whole microseconds, so that ten times 0.1 s is 1 s, also after years: a float has less than a nanosecond there."""
 
+UNDEAD: list[asyncio.Task[Any]] = []
+"""Tasks of plugins that did not end when they were cancelled. They are kept: one that swallows everything may run without end when it is collected."""
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -169,6 +172,7 @@ def close_loop(loop: VirtualLoop) -> None:
             for task in tasks:
                 task.cancel()
             loop.run_until_complete(_quietly(tasks))
+        UNDEAD.extend(asyncio.all_tasks(loop))
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
