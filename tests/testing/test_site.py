@@ -302,8 +302,9 @@ def test_the_fixture_of_the_plugin_starts_and_ends_sites(tmp_path):
     (tmp_path / "test_mine.py").write_text(TEST_FILE)
     (tmp_path / "site.yaml").write_text("routes: {'/room/{room}': broadcast}\n")
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "wsrouter.testing.pytest_plugin"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # where wsrouter is installed, its entry point has it already
 
-    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
 
     assert "2 passed" in done.stdout, done.stdout
 

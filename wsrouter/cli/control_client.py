@@ -82,7 +82,7 @@ def connect(sites: Sequence[Path], environ: Mapping[str, str], deadline: float) 
         try:
             return _connect(path, deadline)
         except PermissionError:
-            forbidden = path
+            forbidden = forbidden or path
         except TimeoutError:
             raise
         except OSError:
