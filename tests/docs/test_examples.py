@@ -16,7 +16,7 @@ from support.pages import Example, all_examples, examples, inline_code, links, p
 from support.walkthrough import Shell
 from wsrouter.cli.main import COMMANDS, make_parser
 from wsrouter.config.problems import Problems
-from wsrouter.scenario.file import parse_scenarios
+from wsrouter.scenario.reader import parse_scenarios
 from wsrouter.site.site import load_site
 
 LANGUAGES = {"console", "html", "ini", "js", "json", "python", "sh", "text", "yaml"}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from wsrouter.config.problems import Problems
-from wsrouter.scenario.file import parse_scenarios
-from wsrouter.scenario.theatre import Outcome, play_all
+from wsrouter.scenario.reader import parse_scenarios
+from wsrouter.scenario.runner import Outcome, play_all
 from wsrouter.site.site import load_site
 
 
@@ -21,7 +21,7 @@ def play(tmp_path: Path) -> Iterator[Callable[..., list[Outcome]]]:
     """`play(site, scenarios, name=plugin, …)`: the outcomes."""
     with ExitStack() as stack:
 
-        def play_texts(site: str, scenarios: str, *, patience_s: float = 20.0, **plugins: str) -> list[Outcome]:
+        def play_texts(site: str, scenarios: str, *, limit_s: float = 20.0, **plugins: str) -> list[Outcome]:
             for name, text in plugins.items():
                 (tmp_path / "plugins").mkdir(exist_ok=True)
                 (tmp_path / "plugins" / f"{name}.py").write_text(textwrap.dedent(text), "utf-8")
@@ -32,7 +32,7 @@ def play(tmp_path: Path) -> Iterator[Callable[..., list[Outcome]]]:
             stack.callback(loaded.library.close)
             read = parse_scenarios(textwrap.dedent(scenarios), "t.yaml", problems)
             assert not problems.errors, list(map(str, problems))
-            return list(play_all(loaded, read, patience_s=patience_s))
+            return list(play_all(loaded, read, limit_s=limit_s))
 
         yield play_texts
 

@@ -375,7 +375,7 @@ def test_a_plugin_that_blocks_is_named(play):
                     pass
     """
     scenarios = "- {name: it, steps: [{open: /blocking, send: x, expect: y}]}"
-    (outcome,) = play("routes: {/blocking: blocking}", scenarios, patience_s=0.2, blocking=plugin)
+    (outcome,) = play("routes: {/blocking: blocking}", scenarios, limit_s=0.2, blocking=plugin)
 
     assert "was closed 1011 handler_error: blocking on_message: StuckError: it took over 0.2 s of real time" in outcome.message
     assert "plugins/blocking.py:" in outcome.message

@@ -97,9 +97,7 @@ class RunningSite:
 
 
 @asynccontextmanager
-async def run_site(
-    folder: Path, site: str, plugins: Mapping[str, str] | None = None, listen: tuple[str, ...] = ("127.0.0.1:0",)
-) -> AsyncIterator[RunningSite]:
+async def run_site(folder: Path, site: str, plugins: Mapping[str, str] | None = None, listen: tuple[str, ...] = ("127.0.0.1:0",)) -> AsyncIterator[RunningSite]:
     """Serves a site while the body lasts; `listen` empty leaves the addresses to the site. Closing connections is not spread."""
     write_files(folder, site, plugins)
     running = RunningSite(folder, listen)

@@ -327,6 +327,6 @@ def test_the_plugin_imports_no_site_before_it_is_asked_to():
 
 
 def test_the_daemon_does_not_need_pytest():
-    code = "import sys; sys.modules['pytest'] = None; import wsrouter.cli.test, wsrouter.scenario.theatre, wsrouter.testing.site"
+    code = "import sys; sys.modules['pytest'] = None; import wsrouter.cli.test, wsrouter.scenario.runner, wsrouter.testing.site"
 
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wsrouter.config.problems import Problem
-    from wsrouter.scenario.theatre import Outcome
+    from wsrouter.scenario.runner import Outcome
 
 # What XML 1.0 cannot hold, not even escaped (section 2.2).
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

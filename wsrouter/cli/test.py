@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wsrouter.config.problems import Problems
+    from wsrouter.scenario.runner import Outcome
     from wsrouter.scenario.scenario import Scenario
-    from wsrouter.scenario.theatre import Outcome
     from wsrouter.site.site import Site
 
 NAME = "test"
@@ -88,7 +88,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _play(site: Site, scenarios: Sequence[Scenario], arguments: Namespace) -> int:
-    from wsrouter.scenario.theatre import play_all
+    from wsrouter.scenario.runner import play_all
 
     if not gc.isenabled():  # each scenario leaves a loop behind; the site itself stays
         gc.freeze()
@@ -112,7 +112,7 @@ def _play(site: Site, scenarios: Sequence[Scenario], arguments: Namespace) -> in
 
 def _leave_behind(threads: set[threading.Thread], code: int) -> None:
     """Ends the process if plugins left threads or tasks that do not end: Python would wait for them for ever."""
-    from wsrouter.scenario.loop import UNDEAD
+    from wsrouter.scenario.virtual_loop import UNDEAD
 
     deadline = perf_counter() + THREADS_END_S
     for thread in threads:
@@ -127,8 +127,8 @@ def _leave_behind(threads: set[threading.Thread], code: int) -> None:
 
 
 def _load(site: Site, files: Sequence[Path], problems: Problems) -> list[Scenario]:
-    from wsrouter.scenario.file import load_scenarios
-    from wsrouter.scenario.files import scenario_files
+    from wsrouter.scenario.discovery import scenario_files
+    from wsrouter.scenario.reader import load_scenarios
 
     try:
         paths = list(files) or scenario_files(site.file)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wsrouter.config.problems import Place
     from wsrouter.scenario.expectation import Exactly, LikeJson, Matching
     from wsrouter.scenario.notes import NotedFailure
-    from wsrouter.scenario.running import RunningSite
+    from wsrouter.scenario.running_site import RunningSite
     from wsrouter.scenario.scenario import OpenStep, Scenario, Step
 
 

@@ -12,7 +12,7 @@ from wsrouter.scenario.player import describe_end
 
 if TYPE_CHECKING:
     from wsrouter.scenario.client import Client
-    from wsrouter.scenario.running import RunningSite
+    from wsrouter.scenario.running_site import RunningSite
 
 WITHIN_S = 5.0
 """How long things are waited for, in virtual time, unless the call says otherwise."""

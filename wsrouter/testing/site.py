@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from wsrouter.config.problems import Problems
 from wsrouter.scenario.client import Opening
 from wsrouter.scenario.handler_site import handler_site
-from wsrouter.scenario.loop import IO_WAIT_S, VirtualLoop, close_loop, run_on
 from wsrouter.scenario.player import describe_refusal
-from wsrouter.scenario.running import RunningSite
+from wsrouter.scenario.running_site import RunningSite
+from wsrouter.scenario.virtual_loop import IO_WAIT_S, VirtualLoop, close_loop, run_on
 from wsrouter.site.quick import quick_site
 from wsrouter.site.site import load_site
 from wsrouter.testing.client import RefusedError, SiteClient

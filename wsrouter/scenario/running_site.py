@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from wsrouter.access.addresses import parse_networks
 from wsrouter.api.messages import to_message
 from wsrouter.scenario.client import Client, Opening
-from wsrouter.scenario.clock import VirtualClock
 from wsrouter.scenario.notes import Notes
+from wsrouter.scenario.virtual_clock import VirtualClock
 from wsrouter.site.generation import Generation, Surroundings
 from wsrouter.wire.admission import Admission
 from wsrouter.wire.compat import OpenWebSocket
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from wsrouter.api.messages import Sendable
-    from wsrouter.scenario.loop import VirtualLoop
+    from wsrouter.scenario.virtual_loop import VirtualLoop
     from wsrouter.site.site import Site
 
 FIRST_PORT = 50_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wsrouter.config.problems import Place, Problems
 from wsrouter.scenario.expectation import Closed, Exactly, Messages, Nothing, Refused
-from wsrouter.scenario.file import load_scenarios, parse_scenarios
+from wsrouter.scenario.reader import load_scenarios, parse_scenarios
 from wsrouter.scenario.scenario import CloseStep, OpenStep, Scenario, Step
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from wsrouter.scenario import loop as loop_module
-from wsrouter.scenario.clock import VirtualClock
-from wsrouter.scenario.loop import VirtualLoop, close_loop, run_on
+from wsrouter.scenario import virtual_loop as loop_module
+from wsrouter.scenario.virtual_clock import VirtualClock
+from wsrouter.scenario.virtual_loop import VirtualLoop, close_loop, run_on
 
 
 @pytest.fixture

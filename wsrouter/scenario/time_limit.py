@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-PATIENCE_S = 20.0
+LIMIT_S = 20.0
 """How long a scenario may take, in real seconds."""
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wsrouter.scenario.loop import VirtualLoop
+    from wsrouter.scenario.virtual_loop import VirtualLoop
 
 START = datetime(2024, 1, 1, 12, 0, tzinfo=UTC)
 """What the wall clock shows when a site is started."""

@@ -13,10 +13,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from wsrouter.api.errors import StartError
-from wsrouter.scenario.loop import IO_WAIT_S, VirtualLoop, closing_loop, run_on
-from wsrouter.scenario.patience import PATIENCE_S, StuckError, limit_real_time
 from wsrouter.scenario.player import Player, StepFailedError
-from wsrouter.scenario.running import RunningSite
+from wsrouter.scenario.running_site import RunningSite
+from wsrouter.scenario.time_limit import LIMIT_S, StuckError, limit_real_time
+from wsrouter.scenario.virtual_loop import IO_WAIT_S, VirtualLoop, closing_loop, run_on
 
 if TYPE_CHECKING:
     from wsrouter.config.problems import Place
@@ -52,13 +52,13 @@ class Outcome:
         return f"{self.place}: {self.scenario.name}: {self.message}"
 
 
-def play_all(site: Site, scenarios: Iterable[Scenario], *, io_wait_s: float = IO_WAIT_S, patience_s: float = PATIENCE_S) -> Iterator[Outcome]:
-    """Plays scenarios one after the other. `io_wait_s` see `loop`, `patience_s` see `patience`."""
+def play_all(site: Site, scenarios: Iterable[Scenario], *, io_wait_s: float = IO_WAIT_S, limit_s: float = LIMIT_S) -> Iterator[Outcome]:
+    """Plays scenarios one after the other. `io_wait_s` see `virtual_loop`, `limit_s` see `time_limit`."""
     for scenario in scenarios:
-        yield play(site, scenario, io_wait_s=io_wait_s, patience_s=patience_s)
+        yield play(site, scenario, io_wait_s=io_wait_s, limit_s=limit_s)
 
 
-def play(site: Site, scenario: Scenario, *, io_wait_s: float = IO_WAIT_S, patience_s: float = PATIENCE_S) -> Outcome:
+def play(site: Site, scenario: Scenario, *, io_wait_s: float = IO_WAIT_S, limit_s: float = LIMIT_S) -> Outcome:
     """Plays one scenario."""
     begun = perf_counter()
     loop = VirtualLoop(io_wait_s)
@@ -67,7 +67,7 @@ def play(site: Site, scenario: Scenario, *, io_wait_s: float = IO_WAIT_S, patien
     place, message = scenario.place, ""
     with captured() as output, same_chance():
         try:
-            with limit_real_time(patience_s), closing_loop(loop):
+            with limit_real_time(limit_s), closing_loop(loop):
                 run_on(loop, _play(player, running), running.notes.failed_outside)
         except StepFailedError as failure:
             place, message = failure.place, str(failure)
