@@ -37,6 +37,7 @@ from wsrouter.pipeline.plain_chain import PlainChain
 from wsrouter.pipeline.step import Step
 from wsrouter.pipeline.tasks import Tasks
 from wsrouter.topics.topic import Topic
+from wsrouter.wire.closing import CLOSE, parse_close
 from wsrouter.wire.connection import Connection
 from wsrouter.wire.frames import TEXT_HEADERS, cut, encode, frame
 from wsrouter.wire.head import HeaderView, find_field, parse_ordinary
@@ -166,9 +167,14 @@ def make_endpoint() -> Endpoint:
     return Endpoint("/echo", RouteSettings(), [Step("echo", Echo())], Fence("/echo", observer), Tasks("/echo", lambda *_: None))
 
 
-def make_connection(loop: asyncio.AbstractEventLoop, transport: object, kind: type[Connection] = Connection) -> Connection:
+def make_hub(loop: asyncio.AbstractEventLoop) -> Hub:
+    """What the connections of a daemon share."""
+    return Hub(loop=loop, clock=SystemClock(), observer=Silence(), limits=ServerLimits())
+
+
+def make_connection(loop: asyncio.AbstractEventLoop, transport: object, kind: type[Connection] = Connection, hub: Hub | None = None) -> Connection:
     """An open connection of that route."""
-    hub = Hub(loop=loop, clock=SystemClock(), observer=Silence(), limits=ServerLimits())
+    hub = hub or make_hub(loop)
     upgrade = Upgrade(endpoint=make_endpoint(), head=HEAD, path="/echo", params={}, peer="127.0.0.1:5", client="127.0.0.1")
     connection = kind(hub, transport, upgrade)  # type: ignore[arg-type]  # as much of a transport as is used
     connection.open()
@@ -232,6 +238,19 @@ def connection_tricks(loop: asyncio.AbstractEventLoop) -> list[Trick]:
         lane.feed(masked_frame(b"", TEXT))
         return lane
 
+    bye = masked_frame(b"\x03\xe8", CLOSE)
+
+    def answer_by_library() -> bytes:
+        lane = SlowLane(LIMIT_BYTES, None)
+        lane.feed(bye)
+        lane.ending()
+        return lane.to_send()
+
+    def answer() -> bytes | None:
+        parsed = parse_close(bye)
+        return frame(CLOSE, parsed[1]) if parsed is not None else None
+
+    assert answer() == answer_by_library()
     one = masked_frame(b"a" * 64)
     sixteen = one * 16
 
@@ -241,6 +260,7 @@ def connection_tricks(loop: asyncio.AbstractEventLoop) -> list[Trick]:
 
     return [
         Trick("wire/connection.py", "an echo of 64 B: 16 in a read, not one", partial(compare, lambda: connection.data_received(sixteen), one_by_one, 16)),
+        Trick("wire/closing.py", "a client's close: answered here, not by a slow lane made for it", partial(compare, answer, answer_by_library)),
         Trick("wire/connection.py", "the slow lane: not there, not made for each connection", partial(compare, lambda: None, make_protocol)),
         Trick("wire/connection.py", "the slow lane: not there, not kept", partial(compare_memory, lambda: None, make_used), "KiB"),
     ]
@@ -339,6 +359,62 @@ def topic_tricks() -> list[Trick]:
     ]
 
 
+def fan_tricks(loop: asyncio.AbstractEventLoop) -> list[Trick]:
+    """Fan-out to real connections, beside nothing but their writes; and what coming and going costs in rooms of every size."""
+    return [
+        *(
+            Trick("topics/topic.py", f"a delivery, {rooms:,} rooms of {members:,}: beside the bare write", partial(compare_fan, loop, rooms, members))
+            for rooms, members in ((1000, 10), (1, 10_000))
+        ),
+        *(
+            Trick("topics/topic.py", f"a join and a leave, room of {members:,}: beside one of 10", partial(compare_churn, loop, members))
+            for members in (1000, 10_000)
+        ),
+    ]
+
+
+def compare_fan(loop: asyncio.AbstractEventLoop, rooms: int, members: int) -> Measured:
+    """One message to each room, and the same bytes written to each member's transport."""
+    connections = fill_rooms(loop, rooms, members)
+    topics = list(connections[0]._hub.topics)
+    text, data = "a" * 128, encode("a" * 128)
+
+    def publish() -> None:
+        for topic in topics:
+            topic.publish(text)
+        for topic in topics:
+            topic.flush()
+
+    def write() -> None:
+        for connection in connections:
+            connection.transport.write(data)
+
+    return compare(publish, write, len(connections))
+
+
+def compare_churn(loop: asyncio.AbstractEventLoop, members: int) -> Measured:
+    """One connection that joins and leaves a large room, and a small one."""
+    guests = [fill_rooms(loop, 1, count)[-1] for count in (members, 10)]
+
+    def come_and_go(guest: Connection) -> Work:
+        def work() -> None:
+            guest.leave("room/0")
+            guest.join("room/0")
+
+        return work
+
+    return compare(*(come_and_go(guest) for guest in guests))
+
+
+def fill_rooms(loop: asyncio.AbstractEventLoop, rooms: int, members: int) -> list[Connection]:
+    """Connections of one hub, so many in each room."""
+    hub, sink = make_hub(loop), Sink()
+    connections = [make_connection(loop, sink, hub=hub) for _ in range(rooms * members)]
+    for index, connection in enumerate(connections):
+        connection.join(f"room/{index // members}")
+    return connections
+
+
 def head_tricks() -> list[Trick]:
     """`wire/head.py`."""
 
@@ -365,7 +441,7 @@ def head_tricks() -> list[Trick]:
 
 def all_tricks(loop: asyncio.AbstractEventLoop) -> list[Trick]:
     """All, in the order of a message's way."""
-    return [*frames_tricks(), *connection_tricks(loop), *chain_tricks(loop), *writer_tricks(loop), *topic_tricks(), *head_tricks()]
+    return [*frames_tricks(), *connection_tricks(loop), *chain_tricks(loop), *writer_tricks(loop), *topic_tricks(), *fan_tricks(loop), *head_tricks()]
 
 
 def main(wanted: str) -> None:

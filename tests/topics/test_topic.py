@@ -248,3 +248,31 @@ def test_every_member_hears_each_message_of_its_time_once_in_the_one_order_behin
         assert all(member.heard == wanted[: len(member.heard)] for member, wanted in zip(members, expected, strict=True))
     turns.turn()
     assert expected == [member.heard for member in members]
+
+
+class TouchyMember(Member):
+    """A member that counts how often it is looked at."""
+
+    looks = 0
+
+    def __hash__(self):
+        self.looks += 1
+        return id(self)
+
+    def __eq__(self, other):
+        self.looks += 1
+        return self is other
+
+
+def test_a_join_and_a_leave_look_at_no_other_member_however_many_there_are():
+    topic, _, _ = make()
+    others = [TouchyMember() for _ in range(1000)]
+    for each in others:
+        topic.join(each)
+    before = [each.looks for each in others]
+    newcomers = [TouchyMember() for _ in range(1000)]
+    for newcomer in newcomers:
+        topic.join(newcomer)
+        topic.leave(newcomer)
+    assert before == [each.looks for each in others]
+    assert 1000 == topic.members
