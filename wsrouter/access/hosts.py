@@ -10,7 +10,7 @@ from typing import Final
 _HOST: Final = re.compile(r"(?P<host>[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{0,5}))?")
 
 
-# A handshake asks three times, for Host twice and for Origin once, and all clients of a site mostly for the same name: 5 us of a connection.
+# A handshake asks three times, for Host twice and for Origin once, and all clients of a site mostly for the same name: 0.3 us for all three, not 2.2.
 @lru_cache(maxsize=64)
 def parse_host(text: str) -> tuple[str, int | None] | None:
     """The name in lower case and the port of `name`, `name:port`, `[::1]:port`; None where it is none of these.
