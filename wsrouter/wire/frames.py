@@ -19,7 +19,7 @@ DONE, MORE, SLOW, BAD, NOT_TEXT = range(5)
 
 _UINT16 = Struct("!H")
 _UINT64 = Struct("!Q")
-_HEADER16 = Struct("!BBH")
+pack_header16 = Struct("!BBH").pack
 _HEADER64 = Struct("!BBQ")
 # 126 prepared headers: looking one up saves 35 ns over packing it.
 TEXT_HEADERS = [bytes((0x81, length)) for length in range(126)]
@@ -44,7 +44,7 @@ def cut(data: bytes, at: int, limit: int, messages: list[Message]) -> tuple[int,
         elif length == 126:
             if size - at < 8:
                 return (at, *measure(data, at, limit))
-            length = _UINT16.unpack_from(data, at + 2)[0]
+            length = data[at + 2] << 8 | data[at + 3]  # 15 ns less than unpack
             payload = at + 8
         else:
             if size - at < 14:
@@ -132,7 +132,7 @@ def frame(first: int, payload: bytes) -> bytes:
     if length < 126:
         return bytes((first, length)) + payload
     if length < 65536:
-        return _HEADER16.pack(first, 126, length) + payload  # 20 ns less than join
+        return pack_header16(first, 126, length) + payload  # 20 ns less than join
     return _HEADER64.pack(first, 127, length) + payload
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Sendable, to_message
 from wsrouter.wire.facts import ConnectionFacts
-from wsrouter.wire.frames import TEXT_HEADERS, encode, frame
+from wsrouter.wire.frames import TEXT_HEADERS, encode, frame, pack_header16
 from wsrouter.wire.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -80,10 +80,13 @@ class Writer(ConnectionFacts):
             if self.closing:  # the flush filled the outbox
                 return
         out = self._out
-        if type(message) is str and not self.variant:  # `encode` in line: saves 100 ns a message
+        if type(message) is str and not self.variant:  # `encode` and `frame` in line: saves 100 ns a message, 150 ns one of 4 KiB
             payload = message.encode()
             length = len(payload)
-            out.append(TEXT_HEADERS[length] + payload if length < 126 else frame(0x81, payload))
+            if length < 126:
+                out.append(TEXT_HEADERS[length] + payload)
+            else:
+                out.append(pack_header16(0x81, 126, length) + payload if length < 65536 else frame(0x81, payload))
         else:
             out.append(encode(to_message(message), self.variant))
         if not self._corked and len(out) == 1:
