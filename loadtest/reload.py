@@ -237,7 +237,7 @@ EDITS: dict[str, Callable[[Reloaded, int], object]] = {
     "nothing changed": lambda daemon, _: None,
     "one route changed": lambda daemon, number: daemon.write(large_site(number)),
     "a plugin of 499 routes changed": lambda daemon, number: (daemon.folder / "plugins" / "shout.py").write_text(f"{SHOUT}# {number}\n", "utf-8"),
-    "settings of all routes changed": lambda daemon, number: daemon.write(f"{large_site(0)}defaults: {{outbox: {{size: {number}MiB}}}}\n"),
+    "settings of all routes changed": lambda daemon, number: daemon.write(f"{large_site(0)}defaults: {{outbox: {{size: {number + 1}MiB}}}}\n"),
 }
 
 

@@ -9,6 +9,7 @@ Here tests see the objects: which handler serves, what is left of an old one. `s
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -78,6 +79,11 @@ class RunningSite:
     def retiring(self) -> list[str]:
         """The patterns of routes on their way out, oldest first."""
         return [built.pattern for built in self.running.retirement.routes]
+
+    async def is_loading(self) -> None:
+        """Waits until a reload that was asked for reads its files; that takes less than a poll."""
+        while not self.loader.is_busy:  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
     async def emptied(self) -> None:
         """Waits until no route is on its way out any more."""

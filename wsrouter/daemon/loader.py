@@ -34,6 +34,11 @@ class SiteLoader:
         self._at_work: set[_Load] = set()
         self._usual_s = sys.getswitchinterval()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being loaded, for somebody or for nobody any more."""
+        return bool(self._at_work)
+
     async def load(self, running: Running, problems: Problems) -> Generation | None:
         """The next generation, made and not started; None where there are errors, which are noted, or where it took too long."""
         load = _Load(self.source, running, self._ended)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,27 @@ Connections = Mapping["Endpoint", Sequence["Member"]]
 """The open connections of each route."""
 
 
+class _Closing:
+    """The closing of the connections of some routes; `routes` counts those that still have some."""
+
+    def __init__(self, task: asyncio.Task[None], routes: int) -> None:
+        self.task = task
+        self.routes = routes
+
+    def route_is_empty(self) -> None:
+        """Ends it with the last: clients that left by themselves leave nobody to be closed."""
+        self.routes -= 1
+        if not self.routes:
+            self.task.cancel()
+
+
 class _Leaving:
-    """One route on its way out, with its tasks: the one that waits for its end, and the one that closes its connections."""
+    """One route on its way out, with the task that waits for its end, and how its connections are closed."""
 
     def __init__(self, built: BuiltRoute) -> None:
         self.built = built
         self.seeing_off: asyncio.Task[None] | None = None
-        self.closing: asyncio.Task[None] | None = None
+        self.closing: _Closing | None = None
 
 
 class Retirement:
@@ -55,21 +70,22 @@ class Retirement:
 
         Connections that have to go for it go in one spread, of which each route has its share.
         """
+        older = self._by_pattern()  # a third generation comes: those that wait for their connections are drained
         changed: list[_Leaving] = []
         gone: list[_Leaving] = []
         for old, on_change in replaced:
-            changed += self._older(old.pattern)
+            changed += older[old.pattern]
             leaving = self._add(old)
             if isinstance(on_change, DrainTime):
                 self._close([leaving], Cause.ROUTE_CHANGED, connections, on_change.drain)
         for old in removed:
-            gone += [*self._older(old.pattern), self._add(old)]
+            gone += [*older[old.pattern], self._add(old)]
         self._close(changed, Cause.ROUTE_CHANGED, connections)
         self._close(gone, Cause.ROUTE_REMOVED, connections)
 
     async def end_at_once(self, old: BuiltRoute, connections: Connections) -> int:
         """Closes the connections of a route and stops its handlers, before their successors start; tells how many there were."""
-        self._close(self._older(old.pattern), Cause.ROUTE_CHANGED, connections)
+        self._close(self._by_pattern()[old.pattern], Cause.ROUTE_CHANGED, connections)
         old.endpoint.accepts = False
         members = connections.get(old.endpoint, ())
         await close_spread(members, Cause.ROUTE_CHANGED, 0.0)
@@ -80,8 +96,11 @@ class Retirement:
     async def stop(self) -> None:
         """The daemon stops: whatever is left stops now."""
         leaving, self._leaving = self._leaving, []
-        for task in [task for each in leaving for task in (each.seeing_off, each.closing) if task is not None]:
-            task.cancel()
+        for each in leaving:
+            if each.seeing_off is not None:
+                each.seeing_off.cancel()
+            if each.closing is not None:
+                each.closing.task.cancel()
         await asyncio.gather(*(each.built.stop() for each in leaving))
 
     def _add(self, built: BuiltRoute) -> _Leaving:
@@ -94,13 +113,17 @@ class Retirement:
 
     async def _see_off(self, leaving: _Leaving) -> None:
         await _emptied(leaving.built.endpoint)
+        if leaving.closing is not None:
+            leaving.closing.route_is_empty()
         await leaving.built.stop(LAST_WORDS_S)
         self._leaving.remove(leaving)
         self._on_gone()
 
-    def _older(self, pattern: str) -> list[_Leaving]:
-        """Those of a path that are on their way out already: a third generation comes, and they are drained."""
-        return [leaving for leaving in self._leaving if leaving.built.pattern == pattern]
+    def _by_pattern(self) -> dict[str, list[_Leaving]]:
+        found: dict[str, list[_Leaving]] = defaultdict(list)
+        for leaving in self._leaving:
+            found[leaving.built.pattern].append(leaving)
+        return found
 
     def _close(self, routes: Iterable[_Leaving], cause: Cause, connections: Connections, over_s: float | None = None) -> None:
         """Begins to close the connections of routes where that has not begun; without `over_s`, over as long as is gentle."""
@@ -110,8 +133,9 @@ class Retirement:
             return
         over_s = gentle_s(len(members), self.spread_s) if over_s is None else over_s
         task = asyncio.create_task(close_spread(members, cause, over_s), name=f"closing {closing[0].built.pattern}")
+        shared = _Closing(task, len(closing))
         for leaving in closing:
-            leaving.closing = task
+            leaving.closing = shared
 
 
 async def _emptied(endpoint: Endpoint) -> None:
