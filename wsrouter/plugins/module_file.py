@@ -54,7 +54,7 @@ def read_module_file(path: Path, before: ModuleFile | None = None) -> ModuleFile
         file = ModuleFile(path, ast.parse(source, str(path)), digest)
         start = find_server_start(file.tree)
     except SyntaxError as error:
-        raise HandlerProblem(f"syntax error: {error.msg}", Place(relative_to_here(path), error.lineno or 1, error.offset or 1)) from None
+        raise HandlerProblem(f"syntax error: {error.msg}", Place(relative_to_here(path), error.lineno or 1, max(1, error.offset or 1))) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise HandlerProblem(f"cannot be parsed: {error_text(error)}", Place(relative_to_here(path))) from None
     if start is not None:

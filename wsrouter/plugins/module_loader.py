@@ -197,7 +197,7 @@ class PluginFolder:
     def _problem(self, file: ModuleFile, error: BaseException) -> HandlerProblem:
         """What importing a file raised, at the innermost line of the folder's files that it passed."""
         if isinstance(error, SyntaxError) and error.filename and Path(error.filename) in self._files:
-            return HandlerProblem(f"syntax error: {error.msg}", Place(relative_to_here(Path(error.filename)), error.lineno or 1, error.offset or 1))
+            return HandlerProblem(f"syntax error: {error.msg}", Place(relative_to_here(Path(error.filename)), error.lineno or 1, max(1, error.offset or 1)))
         place = innermost_place(error.__traceback__, lambda frame: self.path in Path(frame.f_code.co_filename).parents) or file.place()
         return HandlerProblem(f"importing it raised {error_text(error)}", place)
 
