@@ -142,6 +142,20 @@ async def test_on_change_close_ends_the_old_handler_before_the_new_one_starts(tm
         assert [] == site.notes.failures
 
 
+async def test_many_routes_on_close_are_closed_together(tmp_path: Path) -> None:
+    """One whose client does not answer its close holds up the others' successors no longer than its own."""
+    text = "defaults: {on_change: close}\nroutes: {/a: {say: {word: WORD}}, /b: {say: {word: WORD}}, /c: {say: {word: WORD}}}"
+    async with run_site(tmp_path, text.replace("WORD", "old"), {"say.py": ECHO}) as site:
+        clients = [await site.connect(path) for path in ("/a", "/b", "/c")]
+        for client in clients:
+            client.transport.pause_reading()
+        reload = asyncio.create_task(site.reload(text.replace("WORD", "new")))
+        await until_async(lambda: 3 == sum(connection.closing for connection in site.running.hub.connections))
+        for client in clients:
+            client.transport.resume_reading()
+        assert (await reload).summary == "routes: 3 changed, 0 added, 0 removed, 0 unchanged; connections: 0 kept, 3 draining"
+
+
 PICKY = """
     from wsrouter import Handler, HandlerError
 

@@ -243,7 +243,7 @@ class Ticks(threading.Thread):
         return self.numbers
 
 
-def test_a_room_is_reloaded_twenty_times_and_the_tickers_clients_see_nothing(daemon, tmp_path: Path) -> None:
+def test_a_room_is_reloaded_again_and_again_and_the_tickers_clients_see_nothing(daemon, tmp_path: Path) -> None:
     """The form of loadtest/reload.py that is quick: figures there, gaps and duplicates here."""
     plugin = "from wsrouter import Handler\n\nclass Tag(Handler):\n    version: int = 0\n"
     site = """
@@ -260,7 +260,7 @@ routes:
             ticker.start()
         say = stack.enter_context(connect(running.url("/say")))
         members = [stack.enter_context(connect(running.url("/room")))]
-        for number in range(1, 21):
+        for number in range(1, 9):
             assert str(number) == ask(say, str(number))
             (tmp_path / "plugins" / "tag.py").write_text(f"{plugin}# {number}\n")
             running.wait_for("reload.done", count=number)

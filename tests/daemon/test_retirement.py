@@ -23,6 +23,7 @@ class Endpoint:
         self.connections = connections
         self.accepts = True
         self.on_empty: Any = None
+        self.quarantine = None
 
 
 class Client:

@@ -130,10 +130,9 @@ class _Reload:
         started = [built for built in generation.fresh if built not in closing]
         await generation.start(START_S, started)
         try:
-            for built in closing:
-                await self._end_predecessor(generation.replaced(built))
-                await generation.start(START_S, [built])
-                started.append(built)
+            await self._end([old for built in closing if (old := generation.replaced(built)) is not None])
+            await generation.start(START_S, closing)
+            started += closing
             await change.serve()
             generation.adopt()  # the last: from here to the swap nobody else comes in between
         except BaseException as error:
@@ -142,10 +141,11 @@ class _Reload:
                 await self._revive()
             raise
 
-    async def _end_predecessor(self, old: BuiltRoute | None) -> None:
-        if old is not None:
-            self._ended.append(old)
-            self._ended_connections += await self._running.retirement.end_at_once(old, self._running.connections())
+    async def _end(self, routes: list[BuiltRoute]) -> None:
+        """Stops routes before their successors start, all at once."""
+        self._ended += routes
+        connections = self._running.connections()
+        self._ended_connections = sum(await asyncio.gather(*(self._running.retirement.end_at_once(old, connections) for old in routes)))
 
     async def _revive(self) -> None:
         """A start has failed after predecessors were stopped: these are made and started anew."""
