@@ -73,7 +73,7 @@ def test_the_scenarios_of_a_page_are_scenarios(example: Example) -> None:
     assert [str(problem) for problem in problems] == []
 
 
-@pytest.mark.parametrize("example", [example for example in all_examples("yaml") if not is_scenario_file(example)], ids=str)
+@pytest.mark.parametrize("example", [example for example in all_examples("yaml") if not is_scenario_file(example) and "mistake" not in example.marks], ids=str)
 def test_a_site_of_a_page_is_a_site(example: Example, tmp_path: Path) -> None:
     for other in examples(example.page):
         if other.language == "python" and other.file is not None:

@@ -25,9 +25,10 @@ examples:
   wsrouter run site.yaml                   so does wsrouter --config site.yaml
   wsrouter run hello.py                    no YAML: the plugin is served at /hello and at /
   wsrouter run plugins/ --listen :9000     each plugin of the folder at the path of its name
-  wsrouter run site.yaml --dev             a page opened from a file may connect
+  wsrouter run site.yaml --dev             a page opened from a file may connect, saved files are loaded
 
 signals:
+  SIGHUP loads the site and its plugins again; what did not change is not touched, and a site with problems changes nothing
   SIGTERM or SIGINT (Ctrl-C) stops gently, as server.shutdown says; a second one ends at once
 
 exit codes:
@@ -49,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="listen here instead of where the site says, as :9000 or unix:/run/ws.sock; may be repeated",
     )
     parser.add_argument(
-        "--dev", action="store_true", help="for development: pages from files and from this machine may connect, the log is for people, stopping does not wait"
+        "--dev", action="store_true", help="for development: pages from files and from this machine may connect, saved files are loaded, the log is for people, stopping does not wait"
     )
 
 
