@@ -105,6 +105,17 @@ def test_saving_a_site_or_an_include_reloads_and_a_mistake_is_told_once(watched:
     assert 1 == len(watched.find_records("reload.failed"))
 
 
+def test_mending_a_file_that_only_the_site_that_failed_includes_reloads(watched: Daemon, tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra" / "one.yaml").write_text("routes: {/one: ecko}\n")
+    site.write_text(f"include: extra/*.yaml\n{site.read_text()}")
+    watched.wait_for("reload.failed")
+    (tmp_path / "extra" / "one.yaml").write_text("routes: {/one: echo}\n")
+    watched.wait_for("reload.done", added=1)
+    assert 1 == len(watched.find_records("reload.failed"))
+
+
 def test_a_plugin_folder_that_vanishes_and_comes_back_loses_nobody(watched: Daemon, tmp_path: Path) -> None:
     with connect(watched.url("/say")) as client:
         (tmp_path / "plugins").rename(tmp_path / "away")

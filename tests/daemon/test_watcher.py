@@ -118,3 +118,30 @@ async def test_after_stopping_nothing_is_told_and_it_can_begin_again(watched: Wa
     await watched.quiet()
     (watched.folder / "a.py").write_text("three\n")
     await until_async(lambda: watched.told == 1)
+
+
+async def test_other_files_to_watch_are_no_change_by_themselves(watched: Watched, tmp_path: Path) -> None:
+    more = tmp_path.with_name("more")
+    more.mkdir()
+    (more / "c.py").write_text("")
+    await asyncio.sleep(0.01)
+    watched.watcher.watch(lambda: [*python_files(tmp_path), *python_files(more)], time.time_ns())
+    assert 0 == await watched.quiet()
+    (more / "c.py").write_text("two")
+    await until_async(lambda: watched.told == 1)
+
+
+async def test_a_file_of_tomorrow_is_told_of_once(watched: Watched, tmp_path: Path) -> None:
+    """The clock of a network's file system may be ahead: by it, the file was saved after it was read."""
+    (tmp_path / "a.py").write_text("two\n")
+    await until_async(lambda: watched.told == 1)
+    for _ in range(2):
+        watched.watcher.watch(lambda: python_files(tmp_path), 0)  # as after the reload, read long before
+        assert 1 == await watched.quiet()
+
+
+async def test_what_is_deleted_just_when_other_files_are_to_be_watched_is_told(watched: Watched, tmp_path: Path) -> None:
+    (tmp_path / "a.py").unlink()
+    watched.watcher.watch(lambda: python_files(tmp_path), time.time_ns() + 1_000_000_000)
+    await until_async(lambda: watched.told == 1)
+    assert 1 == await watched.quiet()

@@ -50,7 +50,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="listen here instead of where the site says, as :9000 or unix:/run/ws.sock; may be repeated",
     )
     parser.add_argument(
-        "--dev", action="store_true", help="for development: pages from files and from this machine may connect, saved files are loaded, the log is for people, stopping does not wait"
+        "--dev",
+        action="store_true",
+        help="for development: pages from files and from this machine may connect, saved files are loaded, the log is for people, stopping does not wait",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from wsrouter.api.causes import Cause
@@ -36,9 +37,14 @@ class Reloader:
     """Reloads one site, one reload after the other. Whoever asks while one runs shares the next with all others."""
 
     def __init__(self, running: Running, loader: SiteLoader) -> None:
-        """`last` is what became of the latest one, `last_at` when that was."""
+        """`last` is what became of the latest one, `last_at` when that was.
+
+        `began_ns` is when it began to read, on the wall clock; `faulty_files` are those that its problems are in: to mend one is a reason to try again.
+        """
         self.last: ReloadOutcome | None = None
         self.last_at: datetime | None = None
+        self.began_ns = running.generation.site.began_ns
+        self.faulty_files: frozenset[str] = frozenset()
         self.on_reloaded: Callable[[], None] | None = None
         self._running = running
         self._loader = loader
@@ -75,11 +81,15 @@ class Reloader:
 
     async def _outcome(self) -> ReloadOutcome:
         """What becomes of a reload, also where wsrouter itself fails."""
+        self.began_ns = time.time_ns()
+        reload = _Reload(self._running, self._loader)
         try:
-            return await _Reload(self._running, self._loader).run()
+            return await reload.run()
         except Exception as error:  # noqa: BLE001 -- whatever it is, the daemon goes on and can be asked again
             self._running.records.failed(Failure("", "wsrouter", "reload", error, None))
             return ReloadOutcome(False, f"not reloaded: {error_text(error)}; what was loaded before goes on serving, as far as it was not replaced yet")
+        finally:
+            self.faulty_files = frozenset(problem.place.file for problem in reload.problems.errors)
 
     def _record(self, outcome: ReloadOutcome) -> None:
         log = self._running.log
@@ -98,16 +108,16 @@ class _Reload:
         self._running = running
         self._loader = loader
         self._began_s = running.clock.monotonic()
-        self._problems = Problems()
+        self.problems = Problems()
         self._ended: list[BuiltRoute] = []  # routes that were stopped before their successors started
         self._ended_connections = 0
 
     async def run(self) -> ReloadOutcome:
         """From the files to the new generation, or back to where it was."""
         running, change = self._running, None
-        generation = await self._loader.load(running, self._problems)
+        generation = await self._loader.load(running, self.problems)
         if generation is None:
-            return refused(self._problems, "", self._facts())
+            return refused(self.problems, "", self._facts())
         try:
             change = await running.listeners.prepare(running.wanted(generation.site))
             await self._start(generation, change)
@@ -117,7 +127,7 @@ class _Reload:
             running.learn_plugins(generation.site)
             if not isinstance(error, StartError):
                 raise
-            return refused(self._problems, str(error), self._facts())
+            return refused(self.problems, str(error), self._facts())
         return await self._swap(generation, change)
 
     async def _start(self, generation: Generation, change: ListenerChange) -> None:
@@ -176,7 +186,7 @@ class _Reload:
             revoked += await self._settle(endpoint, members, settings[endpoint], hosts_changed=hosts_changed)
         return done(
             generation.difference,
-            self._problems,
+            self.problems,
             kept=open_before - draining - revoked,
             draining=draining + revoked + self._ended_connections,
             restart=restart_needed(before, generation.site.file),

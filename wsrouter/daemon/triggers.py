@@ -65,9 +65,9 @@ class Triggers:
 
     def follow(self) -> None:
         """Watches what the site of now consists of, or nothing."""
-        site = self._running.generation.site
+        site, faulty = self._running.generation.site, [Path(name) for name in self._reloader.faulty_files]
         if self._running.options.dev or site.file.plugins.watch:
-            self._watcher.watch(lambda: _files_of(site), site.began_ns)
+            self._watcher.watch(lambda: [*_files_of(site), *faulty], self._reloader.began_ns)
         else:
             self._watcher.stop()
 

@@ -16,6 +16,8 @@ from pathlib import Path
 POLL_S = 0.2
 """How often it looks; a change is told when it has looked the same twice, since a file may be half written."""
 
+_Watched = tuple[Callable[[], Iterable[Path]], int]
+
 Signature = dict[str, tuple[int, int, int, int]]
 """Path -> modification time in ns, size, inode, and when its entry was changed, in ns."""
 
@@ -29,7 +31,7 @@ class Watcher:
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._list_files: Callable[[], Iterable[Path]] = list
+        self._watched: _Watched = (list, 0)
 
     @property
     def is_running(self) -> bool:
@@ -39,12 +41,12 @@ class Watcher:
     def watch(self, list_files: Callable[[], Iterable[Path]], read_ns: int) -> None:
         """Watches these files from now on; the function is called in the thread, at each look.
 
-        `read_ns` is when they began to be read, on the wall clock: what was saved between then and the first look is told of too.
+        `read_ns` is when they were begun to be read, on the wall clock: what was saved between then and the first look is told of, too.
         """
-        self._list_files = list_files
+        self._watched = list_files, read_ns
         if self._thread is None:
             self._stopped = threading.Event()
-            self._thread = threading.Thread(target=self._run, args=(self._stopped, read_ns), name="wsrouter watch", daemon=True)
+            self._thread = threading.Thread(target=self._run, args=(self._stopped,), name="wsrouter watch", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -52,19 +54,29 @@ class Watcher:
         self._stopped.set()
         self._thread = None
 
-    def _run(self, stopped: threading.Event, read_ns: int) -> None:
-        seen = self._look()
-        told = seen if all(changed_ns < read_ns for *_, changed_ns in seen.values()) else None
-        while not stopped.wait(POLL_S):
-            now = self._look()
+    def _run(self, stopped: threading.Event) -> None:
+        watched: _Watched | None = None
+        told: Signature = {}
+        seen: Signature | None = None
+        while True:
+            watched_before, watched = watched, self._watched
+            list_files, read_ns = watched
+            now = {str(path): signature for path in list_files() if (signature := _signature(path)) is not None}
+            if watched is not watched_before:
+                told = _as_read(now, told, read_ns)
             if now == seen and now != told:
                 told = now
                 with suppress(RuntimeError):  # the loop has ended
                     self._loop.call_soon_threadsafe(self._on_change)
             seen = now
+            if stopped.wait(POLL_S):
+                return
 
-    def _look(self) -> Signature:
-        return {str(path): signature for path in self._list_files() if (signature := _signature(path)) is not None}
+
+def _as_read(now: Signature, told: Signature, read_ns: int) -> Signature:
+    """What was read at `read_ns`, of the files that are to be watched now: what was saved since is left out, what is gone since stays in."""
+    gone = {path: signature for path, signature in told.items() if path not in now and not os.path.lexists(path)}
+    return gone | {path: signature for path, signature in now.items() if signature == told.get(path) or signature[-1] < read_ns}
 
 
 def python_files(folder: Path) -> Iterator[Path]:
