@@ -116,7 +116,10 @@ class Periodic(Handler[Message]):
     at_open: Annotated[bool, Option(description="Whether a newcomer gets one message at once.")] = False
     topic: Annotated[
         Template | None,
-        Option(description="Listeners of equal topics share one production; without it those whose path and placeholders are equal do."),
+        Option(
+            description="Listeners of equal topics share one production; without it those whose path and placeholders are equal do. "
+            "After a reload on on_change: keep, the old and the new handler both send to it."
+        ),
     ] = None
 
     ignored = 0  # messages of clients, which nobody reads
