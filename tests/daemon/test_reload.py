@@ -231,6 +231,7 @@ async def test_a_start_that_fails_or_hangs_leaves_everything_as_it_was(tmp_path:
         assert not outcome.ok
         assert outcome.problems[-1].endswith(why)
         assert "site.yaml:5:10" in outcome.problems[-1]
+        assert float(str(outcome.facts["took_ms"])) < 500
         assert await ask(client) == "old"
         assert handler is site.handler("/say")
         assert (await site.reload(say("new"))).ok

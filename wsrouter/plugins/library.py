@@ -164,7 +164,7 @@ class HandlerLibrary:
         if name not in self._loaded:
             folder, path = places[0]
             before = self._previous.get(name)
-            unchanged = before is not None and before.file.path == path and before.digests == folder.digests(path)
+            unchanged = before is not None and before.digests == folder.digests(path)  # by path, so that another file is a change
             self._loaded[name] = before if before is not None and unchanged else folder.load(name)
         return self._loaded[name]
 
