@@ -80,7 +80,7 @@ async def test_an_import_that_takes_too_long_is_given_up_at_the_line_where_it_is
     assert not outcome.ok
     assert outcome.problems[0].startswith(f"plugins/say.py:{line}:")
     assert outcome.problems[0].endswith("importing it has taken 0.3 s and got no further than this; do slow work in start(), or restart")
-    assert longest_s < 0.15
+    assert longest_s < 0.25
     assert loader.SWITCH_S == pytest.approx(sys.getswitchinterval())  # for as long as it goes on
     assert await still_serves(site)
     assert (await site.reload(plugins={"say.py": SAY})).ok  # nor does it keep the next from being loaded
@@ -171,7 +171,7 @@ async def test_a_site_that_cannot_be_read_leaves_the_old_one_serving(site: Runni
         assert not outcome.ok
         assert 1 == len(outcome.problems)
         assert problem in outcome.problems[0]
-        assert float(str(outcome.facts["took_ms"])) < 200
+        assert float(str(outcome.facts["took_ms"])) < 500
         await client.send("?")
         assert "old" == await client.recv()
         assert await still_serves(site)

@@ -101,8 +101,8 @@ async def test_on_change_drain_closes_with_1012_over_the_time_it_says(tmp_path: 
             return loop.time() - begun
 
         moments = sorted(await asyncio.gather(*map(ended, clients)))
-        assert moments[0] < 0.2
-        assert 0.3 < moments[-1] < 1.0  # the last but one ends after three fifths of it, and the last after four
+        assert moments[0] < 0.3
+        assert 0.3 < moments[-1] < 1.5  # the last but one ends after three fifths of it, and the last after four
         await site.emptied()
 
 

@@ -102,7 +102,7 @@ async def test_a_removed_route_is_closed_gently() -> None:
     await until_async(lambda: gone.count == 1)
     assert {Cause.ROUTE_REMOVED} == set(causes(old))
     moments = sorted(moment for client in old.clients for _, moment in client.ended)
-    assert 0.05 < moments[-1] - moments[0] < 0.5
+    assert 0.05 < moments[-1] - moments[0] < 2
 
 
 async def test_what_drains_together_shares_one_spread() -> None:
@@ -110,7 +110,7 @@ async def test_what_drains_together_shares_one_spread() -> None:
     gone.take(removed=tuple(routes))
     await until_async(lambda: gone.count == 10)
     moments = sorted(moment for built in routes for client in built.clients for _, moment in client.ended)
-    assert 0.15 < moments[-1] - moments[0] < 0.6  # 20 connections, 10 ms each; each route by itself were 20 ms
+    assert 0.15 < moments[-1] - moments[0] < 2  # 20 connections, 10 ms each; each route by itself were 20 ms
 
 
 async def test_a_third_generation_drains_the_oldest_only() -> None:

@@ -88,7 +88,7 @@ async def test_a_file_that_is_being_written_is_told_of_when_it_is_quiet(watched:
     for number in range(15):
         (watched.folder / "a.py").write_text(f"{number}\n" * number)
         await asyncio.sleep(POLL_S / 2)
-    assert 1 >= watched.told  # never in the middle, but for a machine that stands still for a poll
+    assert watched.told <= 2  # never in the middle, but where the machine stands still for a poll
     await until_async(lambda: watched.told)
 
 
