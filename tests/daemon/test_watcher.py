@@ -145,3 +145,16 @@ async def test_what_is_deleted_just_when_other_files_are_to_be_watched_is_told(w
     watched.watcher.watch(lambda: python_files(tmp_path), time.time_ns() + 1_000_000_000)
     await until_async(lambda: watched.told == 1)
     assert 1 == await watched.quiet()
+
+
+async def test_what_comes_back_just_when_other_files_are_to_be_watched_is_told_however_old_it_is(watched: Watched, tmp_path: Path) -> None:
+    folder = tmp_path / "sub"
+    folder.mkdir()
+    (folder / "c.py").write_text("")
+    await until_async(lambda: watched.told == 1)
+    folder.rename(tmp_path / ".away")
+    await until_async(lambda: watched.told == 2)
+    (tmp_path / ".away").rename(folder)
+    watched.watcher.watch(lambda: python_files(tmp_path), time.time_ns() + 1_000_000_000)
+    await until_async(lambda: watched.told == 3)
+    assert 3 == await watched.quiet()

@@ -28,7 +28,7 @@ examples:
   wsrouter run site.yaml --dev             a page opened from a file may connect, saved files are loaded
 
 signals:
-  SIGHUP loads the site and its plugins again; what did not change is not touched, and a site with problems changes nothing
+  SIGHUP loads the site and its plugins again: what did not change is not touched
   SIGTERM or SIGINT (Ctrl-C) stops gently, as server.shutdown says; a second one ends at once
 
 exit codes:

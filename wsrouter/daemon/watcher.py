@@ -55,15 +55,14 @@ class Watcher:
         self._thread = None
 
     def _run(self, stopped: threading.Event) -> None:
-        watched: _Watched | None = None
+        watched: _Watched = (list, 0)
         told: Signature = {}
         seen: Signature | None = None
         while True:
-            watched_before, watched = watched, self._watched
-            list_files, read_ns = watched
-            now = {str(path): signature for path in list_files() if (signature := _signature(path)) is not None}
-            if watched is not watched_before:
-                told = _as_read(now, told, read_ns)
+            before, watched = watched, self._watched
+            now = _look(watched[0])
+            if watched is not before:
+                told = _as_read(now, _look(before[0]), told, watched[1])
             if now == seen and now != told:
                 told = now
                 with suppress(RuntimeError):  # the loop has ended
@@ -73,10 +72,18 @@ class Watcher:
                 return
 
 
-def _as_read(now: Signature, told: Signature, read_ns: int) -> Signature:
-    """What was read at `read_ns`, of the files that are to be watched now: what was saved since is left out, what is gone since stays in."""
-    gone = {path: signature for path, signature in told.items() if path not in now and not os.path.lexists(path)}
-    return gone | {path: signature for path, signature in now.items() if signature == told.get(path) or signature[-1] < read_ns}
+def _look(list_files: Callable[[], Iterable[Path]]) -> Signature:
+    return {str(path): signature for path in list_files() if (signature := _signature(path)) is not None}
+
+
+def _as_read(now: Signature, now_before: Signature, told: Signature, read_ns: int) -> Signature:
+    """What was read of the files that are to be watched from now on, so that what differs from it is a change.
+
+    `now_before` is what there is now of those that were watched before: of these it was `told` what there is, however old a file
+    may be that comes back. Of the others one counts as read that was not saved since `read_ns`.
+    """
+    known = {path: signature for path, signature in told.items() if path in now or path not in now_before}
+    return known | {path: signature for path, signature in now.items() if path not in now_before and path not in told and signature[-1] < read_ns}
 
 
 def python_files(folder: Path) -> Iterator[Path]:
