@@ -25,7 +25,7 @@ examples:
   wsrouter run site.yaml                   so does wsrouter --config site.yaml
   wsrouter run hello.py                    no YAML: the plugin is served at /hello and at /
   wsrouter run plugins/ --listen :9000     each plugin of the folder at the path of its name
-  wsrouter run site.yaml --dev             a page opened from a file may connect, saved files are loaded
+  wsrouter run site.yaml --dev             pages from files may connect, saved files load
 
 signals:
   SIGHUP loads the site and its plugins again: what did not change is not touched
