@@ -27,7 +27,7 @@ from wsrouter.daemon.stack import Frame, PluginFiles, take_stack
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from wsrouter.api.context import Log
 
@@ -74,6 +74,8 @@ class Nap:
     """The whole process did not run."""
     kept_waiting_s: float = 0.0
     """The loop's thread ran, and held the GIL."""
+    stack: Sequence[Frame] = ()
+    """Where the loop's thread was when the watchdog woke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +128,14 @@ class Watchdog:
             nap = self._sleep(own_waited_s)
             ping.asked_at += nap.stood_still_s
             if ping.answered_at is None:
-                self._look(ping)
+                self._look(ping, nap.stack)
             else:
+                was_seen = self._stall is not None
                 self._end(ping)
                 ping = self._ask()
-                if ping is not None and nap.kept_waiting_s:  # by what began after the last answer
+                if ping is not None and nap.kept_waiting_s and not was_seen:  # by what began after the last answer
                     ping.asked_at -= nap.kept_waiting_s
-                    self._look(ping)
+                    self._look(ping, nap.stack)
             self._tell_held_back()
         self._quiet_until = 0.0
         self._tell_held_back()
@@ -146,10 +149,11 @@ class Watchdog:
         overslept_s = time.monotonic() - slept_at - INTERVAL_S
         if overslept_s < OVERSLEPT_S:
             return Nap()
+        stack = take_stack(self._loop_thread)  # at once: what follows lets go of the GIL, and the loop's thread goes on
         if self._cpu_s() - worked_s < overslept_s / 2:
             return Nap(stood_still_s=overslept_s)
         # A thread that waits for the GIL sleeps; one that waits for a processor is ready: then the machine is busy, and nobody's fault.
-        return Nap(kept_waiting_s=overslept_s) if own_waited_s() - waited_s < overslept_s / 2 else Nap()
+        return Nap(kept_waiting_s=overslept_s, stack=stack) if own_waited_s() - waited_s < overslept_s / 2 else Nap()
 
     def _ask(self) -> Ping | None:
         """A question to the loop; None once it is closed."""
@@ -160,19 +164,20 @@ class Watchdog:
             return None
         return ping
 
-    def _look(self, ping: Ping) -> None:
-        """The loop does not answer: where is it?"""
-        stack = take_stack(self._loop_thread)
-        if ping.answered_at is not None:
-            return
+    def _look(self, ping: Ping, stack: Sequence[Frame] = ()) -> None:
+        """The loop does not answer: where is it? `stack` is where it was when the thread woke, if that is known."""
+        if not stack:
+            stack = take_stack(self._loop_thread)
+            if ping.answered_at is not None:
+                return
         if self._stall is None:
-            self._stall = Stall(stack)
+            self._stall = Stall(list(stack))
         elif stack and not self.plugins.tell(self._stall.stack).handler:
-            self._stall.stack = stack  # a later look may find the plugin
+            self._stall.stack = list(stack)  # a later look may find the plugin
         so_far_s = time.monotonic() - ping.asked_at
         if so_far_s >= ONGOING_S and not self._stall.is_told:
             self._stall.is_told = True
-            self._tell(Ended(so_far_s, stack, ""), ongoing=True)
+            self._tell(Ended(so_far_s, list(stack), ""), ongoing=True)
 
     def _end(self, ping: Ping) -> None:
         """The loop has answered: was it a stall, and whose?"""
