@@ -34,6 +34,7 @@ class Client(MemoryConnection):
 
     messages_in, messages_out, bytes_in, bytes_out = 3, 4, 100, 2000
     opened_monotonic = 0.0
+    losses = None
 
     def find_header(self, name):
         return self.headers.get(name.decode())

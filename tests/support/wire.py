@@ -14,13 +14,14 @@ import heapq
 import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Message, Sendable
-from wsrouter.api.ports import Attempt, Ending, Failure, Quarantined, Refusal
+from wsrouter.api.ports import Attempt, Ending, Failure, Losses, Quarantined, Refusal
 from wsrouter.config.settings import Keepalive, RouteSettings, ServerLimits
 from wsrouter.wire.connection import Connection
 from wsrouter.wire.handshake import Handshake
@@ -307,6 +308,7 @@ class Notes:
     def __init__(self) -> None:
         self.opened_connections: list[Any] = []
         self.endings: list[Ending] = []
+        self.told: list[tuple[str, Losses]] = []
         self.refusals: list[tuple[Attempt, Refusal]] = []
         self.vanished_peers: list[str] = []
         self.failures: list[Failure] = []
@@ -325,6 +327,12 @@ class Notes:
 
     def vanished(self, peer: str) -> None:
         self.vanished_peers.append(peer)
+
+    def behind(self, connection: Any, losses: Losses) -> None:
+        self.told.append(("behind", replace(losses)))
+
+    def caught_up(self, connection: Any, losses: Losses) -> None:
+        self.told.append(("caught_up", replace(losses)))
 
     def failed(self, failure: Failure) -> None:
         self.failures.append(failure)

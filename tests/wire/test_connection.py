@@ -19,7 +19,6 @@ from support.wire import (
     close_payload,
     frame,
     masked,
-    split_frames,
     texts,
 )
 from wsrouter.api.topics import History, TopicSettings
@@ -228,7 +227,7 @@ def test_nothing_is_left_of_a_connection_in_the_hub_once_it_is_gone():
     assert not any(wire.connection in items for items in wire.hub.timers._slots.values())
 
 
-@pytest.mark.parametrize("piece", [masked(PING), masked(PONG), masked(TEXT, b"", flags=0) + masked(CONT)])
+@pytest.mark.parametrize("piece", [masked(TEXT, b"", flags=0) + masked(CONT), masked(TEXT, b"", flags=0) + masked(CONT, b"", flags=0) + masked(CONT)])
 def test_very_many_short_frames_in_one_read_take_several_turns_and_none_is_lost(piece):
     wire = Wire(QUIET)
     wire.read(piece * 1000 + masked(TEXT, b"last"))
@@ -237,14 +236,12 @@ def test_very_many_short_frames_in_one_read_take_several_turns_and_none_is_lost(
     wire.settle()
     assert "last" == wire.endpoint.messages[-1]
     assert wire.transport.is_reading
-    if piece == masked(PING):
-        assert 1000 == split_frames(wire.sent).count((FIN | PONG, b""))
 
 
 def test_a_client_that_floods_instead_of_answering_a_close_is_read_no_faster_than_it_is_dealt_with():
     wire = Wire(QUIET)
     wire.connection.close(1000)
-    wire.read(masked(PING) * 1000)
+    wire.read((masked(TEXT, b"", flags=0) + masked(CONT)) * 1000)
     assert not wire.transport.is_reading
     wire.connection.resume_reading()
     assert not wire.transport.is_reading

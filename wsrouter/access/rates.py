@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from math import ceil, floor
+from typing import Final, Protocol
+
+WAIT_S: Final = 0.01
+"""Whoever waits for room does so at least for as long, so that a high rate does not wake him for each message."""
 
 
 class Rate(Protocol):
@@ -38,6 +42,20 @@ class TokenBucket:
         self._left -= amount
         return True
 
+    def room(self, now: float) -> float:
+        """How much is left; below 0 after an overdraft."""
+        self._left = min(self._burst, self._left + (now - self._filled_at) * self._rate)
+        self._filled_at = now
+        return self._left
+
+    def spend(self, amount: float) -> None:
+        """Takes an amount, whatever is left."""
+        self._left -= amount
+
+    def wait_s(self, now: float) -> float:
+        """How long until there is room again for a hundredth of a second's worth, at least for one."""
+        return max(0.0, (min(self._burst, max(1.0, self._rate * WAIT_S)) - self.room(now)) / self._rate)
+
 
 class RateMeter:
     """The message rate and the byte rate of one client; either may be without limit."""
@@ -53,6 +71,29 @@ class RateMeter:
         """Counts one read, of a part of a message if `messages` is 0; tells whether it is within the limits."""
         within = self._messages is None or not messages or self._messages.take(messages, now)
         return (self._bytes is None or self._bytes.take(size_bytes, now)) and within
+
+    def admit(self, messages: int, size_bytes: int, now: float) -> int:
+        """How many of these messages are within the limits, the first ones; only they are counted. Of bytes, the last one may overdraw."""
+        most = messages
+        if self._messages is not None:
+            most = min(most, max(0, floor(self._messages.room(now))))
+        if self._bytes is not None and most:
+            left = self._bytes.room(now)
+            most = min(most, ceil(left * messages / max(1, size_bytes))) if left >= 1 else 0
+        if most:
+            self.spend(most, size_bytes * most // messages)
+        return most
+
+    def spend(self, messages: int, size_bytes: int) -> None:
+        """Counts what passes in any case."""
+        if self._messages is not None:
+            self._messages.spend(messages)
+        if self._bytes is not None:
+            self._bytes.spend(size_bytes)
+
+    def wait_s(self, now: float) -> float:
+        """How long until there is room for the next message: 0 if there is."""
+        return max(bucket.wait_s(now) if bucket is not None and bucket.room(now) < 1 else 0.0 for bucket in (self._messages, self._bytes))
 
 
 def make_meter(messages: Rate, size_bytes: Rate, now: float) -> RateMeter | None:

@@ -92,6 +92,22 @@ class Quarantined:
     pause_s: float
 
 
+@dataclass(slots=True)
+class Losses:
+    """What did not go through a connection. There is none where nothing was lost."""
+
+    dropped_in: int = 0
+    """Messages from the client over its rates (`on_exceed: drop`)."""
+    dropped_out: int = 0
+    """Messages for the client that waited too long or too many (`on_full`)."""
+    waiting_bytes: int = 0
+    """How much waited for it when this was told last."""
+    behind_s: float = 0.0
+    """For how long it had been behind then."""
+    told_at: float | None = None
+    """When it was told of last, on the loop's clock."""
+
+
 class Traffic(Protocol):
     """What the record of a closed connection counts."""
 
@@ -101,6 +117,7 @@ class Traffic(Protocol):
     messages_out: int
     bytes_in: int
     bytes_out: int
+    losses: Losses | None
 
 
 class Recorded(Connection, Traffic, Protocol):
@@ -118,6 +135,12 @@ class Observer(Protocol):
 
     def closed(self, connection: Recorded, ending: Ending) -> None:
         """It is gone; the counters are final."""
+
+    def behind(self, connection: Recorded, losses: Losses) -> None:
+        """The client reads too slowly, and begins to lose messages. Told at most once in ten seconds of one connection."""
+
+    def caught_up(self, connection: Recorded, losses: Losses) -> None:
+        """It has taken what waited, after `behind`."""
 
     def refused(self, attempt: Attempt, refusal: Refusal) -> None:
         """A handshake was answered with an error."""

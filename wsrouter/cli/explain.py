@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from wsrouter.access.bounds import BOUNDS
 from wsrouter.cli.errors import CommandError
 from wsrouter.cli.site_choice import add_site_arguments, find_site, load_or_report
 from wsrouter.cli.table import format_table
@@ -95,6 +96,7 @@ def as_json(path: str, route: Route | None, params: dict[str, str | int], others
         "params": params,
         "steps": steps_json(route) if route is not None else [],
         "settings": [{"setting": name, "value": value, "from": place} for name, value, place in settings_of(route)] if route is not None else [],
+        "constants": [bound._asdict() for bound in BOUNDS],
         "others": [{"route": pattern, "why": why} for pattern, why in others],
     }
 
@@ -143,6 +145,8 @@ def _print_route(path: str, route: Route, params: dict[str, str | int]) -> None:
             _print_table(("OPTION", "VALUE", "FROM"), options, "    ")
     print("\nsettings")
     _print_table(("SETTING", "VALUE", "FROM"), settings_of(route))
+    print("\nconstants, the same for every route")
+    _print_table(("CONSTANT", "VALUE", "BEYOND"), [(bound.name, bound.value, bound.beyond) for bound in BOUNDS])
 
 
 def _print_others(others: list[tuple[str, str]]) -> None:

@@ -31,8 +31,25 @@ class Limits(Setting, frozen=True):
     message_size: Annotated[Size, Option(ge=1, le=1 << 30, description="The largest message that is taken from a client.")] = 64 * 1024
     message_rate: Annotated[Rate, Option(description="Messages a second from one client; 0 is no limit.")] = Rate()
     byte_rate: Annotated[Rate, Option(description="Bytes a second from one client; 0 is no limit.")] = Rate()
+    on_exceed: Annotated[
+        Literal["close", "drop", "pause"],
+        Option(description="What happens over a rate: close the client, drop the messages that are too many, or pause reading from it until there is room."),
+    ] = "close"
+    close_code: Annotated[Literal[1008, 4429], Option(description="The code that a client over its rate is closed with.")] = 1008
+    # Precedent: Centrifugo's client.user_connection_limit; 0 there, too.
+    connections: Annotated[int, Option(ge=0, description="The most connections of this route at once; 0 is no limit of its own.")] = 0
+    connections_per_user: Annotated[int, Option(ge=0, description="The most connections of one user to this route at once; 0 is no limit.")] = 0
     idle: Annotated[Duration, Option(ge=0, description="How long a client may send nothing; 0s is for ever.")] = 0.0
     age: Annotated[Duration, Option(ge=0, description="How long a connection may last; 0s is for ever.")] = 0.0
+
+
+class Latest(Setting, frozen=True):
+    """Of the messages that wait for a slow client, only the newest for each key."""
+
+    latest: Annotated[
+        str,
+        Option(pattern=r"^message(\.[^.\s]+)+$", max_length=256, description="Where the key stands in a JSON message, as message.symbol."),
+    ]
 
 
 class Outbox(Setting, frozen=True):
@@ -41,7 +58,13 @@ class Outbox(Setting, frozen=True):
     # Precedents: Centrifugo 1 MiB, NATS 64 MB and 10 s.
     size: Annotated[Size, Option(ge=1024, le=1 << 30, description="How many bytes may wait for one client; one message always fits.")] = 1024 * 1024
     stalled: Annotated[Duration, Option(gt=0, description="How long a client may take nothing while something waits for it.")] = 10.0
-    on_full: Annotated[Literal["close"], Option(description="What happens when the outbox is full: the client is closed with 1013.")] = "close"
+    on_full: Annotated[
+        Literal["close", "drop_oldest", "drop_newest"] | Latest,
+        Option(
+            description="What happens when the outbox is full: close the client with 1013, drop_oldest or drop_newest of what waits, or {latest: message.symbol} "
+            "to keep only the newest message for each key while it is behind."
+        ),
+    ] = "close"
 
 
 class Keepalive(Setting, frozen=True):

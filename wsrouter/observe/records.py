@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wsrouter.api.context import Clock
-    from wsrouter.api.ports import Attempt, Ending, Failure, Quarantined, Recorded, Refusal
+    from wsrouter.api.ports import Attempt, Ending, Failure, Losses, Quarantined, Recorded, Refusal
 
 # As nginx, HAProxy, Envoy and W3C trace ids have them; anything else was not made by a proxy of ours.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -51,7 +51,18 @@ class Records:
         facts["messages_out"] = connection.messages_out
         facts["bytes_in"] = connection.bytes_in
         facts["bytes_out"] = connection.bytes_out
+        if connection.losses is not None:
+            facts |= _lost(connection.losses)
         self._log.record("connection.closed", _add_who(facts, connection))
+
+    def behind(self, connection: Recorded, losses: Losses) -> None:
+        """`connection.behind`: who reads too slowly, how much waits, what was dropped so far."""
+        fix = "the client reads too slowly; outbox.size is how much may wait for it, outbox.on_full what happens beyond"
+        self._log.warning("connection.behind", **_add_who(_lost(losses), connection), fix=fix)
+
+    def caught_up(self, connection: Recorded, losses: Losses) -> None:
+        """`connection.caught_up`: what was dropped in all, and for how long the client was behind."""
+        self._log.info("connection.caught_up", **_add_who(_lost(losses), connection))
 
     def refused(self, attempt: Attempt, refusal: Refusal) -> None:
         """`handshake.refused`: the status, why, and what would let it in."""
@@ -136,6 +147,13 @@ def _add_who(facts: dict[str, object], connection: Recorded) -> dict[str, object
     facts["connection_id"] = name
     facts["request_id"] = find_request_id(connection.find_header(b"x-request-id"), name)
     return facts
+
+
+def _lost(losses: Losses) -> dict[str, object]:
+    """What was lost, and how far behind the client was; what is nothing is left out."""
+    facts: dict[str, object] = {"dropped_in": losses.dropped_in, "dropped_out": losses.dropped_out, "waiting_bytes": losses.waiting_bytes}
+    facts["behind_s"] = round(losses.behind_s, 3)
+    return {name: value for name, value in facts.items() if value}
 
 
 def _host_of(peer: str) -> str:

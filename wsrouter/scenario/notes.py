@@ -13,7 +13,7 @@ from wsrouter.observe.tracebacks import trace
 
 if TYPE_CHECKING:
     from wsrouter.api.context import Clock, Log
-    from wsrouter.api.ports import Attempt, Ending, Failure, Quarantined, Recorded, Refusal
+    from wsrouter.api.ports import Attempt, Ending, Failure, Losses, Quarantined, Recorded, Refusal
     from wsrouter.scenario.client import Client
 
 SHOWN_LEVELS = ("warning", "error")
@@ -82,6 +82,12 @@ class Notes:
         client = self._clients.get(attempt.peer)
         if client is not None:
             client.refusal = refusal
+
+    def behind(self, connection: Recorded, losses: Losses) -> None:
+        """A client reads too slowly; those of scenarios do not."""
+
+    def caught_up(self, connection: Recorded, losses: Losses) -> None:
+        """It has taken what waited."""
 
     def vanished(self, peer: str) -> None:
         """A peer left without a byte; clients in memory do not."""

@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING
 
 from websockets.frames import Close, Frame, Opcode
 
-from wsrouter.access.rates import make_meter
+from wsrouter.access.bounds import CLOSE_TIMEOUT_S, CONTROL_BURST, CONTROL_RATE, INFLATED_PER_TURN_BYTES, WRITE_HIGH_BYTES
 from wsrouter.api.causes import Cause
 from wsrouter.api.errors import HandlerError
 from wsrouter.api.messages import Message
 from wsrouter.api.ports import Ending
 from wsrouter.wire.closing import CLOSE, NO_CLOSES, Closes, parse_close
 from wsrouter.wire.frames import BAD, DONE, MORE, NOT_TEXT, SLOW, cut, frame, measure
+from wsrouter.wire.intake import Intake
+from wsrouter.wire.shedding import change_outbox
 from wsrouter.wire.slow_lane import SlowLane
 from wsrouter.wire.watch import Watch
-from wsrouter.wire.writer import HOLD_INBOX, HOLD_REPLIES, HOLD_TURN, WRITE_HIGH_BYTES, Writer
+from wsrouter.wire.writer import HOLD_INBOX, HOLD_RATE, HOLD_REPLIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,27 +37,19 @@ if TYPE_CHECKING:
     from wsrouter.wire.hub import Hub
     from wsrouter.wire.upgrade import Upgrade
 
-# Precedents: websockets 10 s, ws 30 s. A client that does not answer a close within this is cut off.
-CLOSE_TIMEOUT_S = 5.0
-# As much as one read brings plain (uvloop's buffer). Without it 256 KiB of deflate became 200 MiB in one turn of 0.8 s.
-INFLATED_PER_TURN_BYTES = 256 * 1024
 # What a frame of the slow lane counts for in that, however short: it costs 10 us. Without it 256 KiB of empty pings took 0.6 s in one turn.
 SLOW_FRAME_BYTES = 1024
 
 
-class Connection(Writer, asyncio.Protocol):
+class Connection(Intake, asyncio.Protocol):
     """One client's WebSocket. Implements `api.Connection`, `api.ClientConnection` and `api.Recorded`."""
 
     __slots__ = (
         "_closes",
+        "_control_at",
         "_ending",
         "_limit",
-        "_meter",
         "_slow",
-        "_tail",
-        "_wanted",
-        "bytes_in",
-        "messages_in",
         "on_pong",
         "watch",
     )
@@ -63,13 +57,10 @@ class Connection(Writer, asyncio.Protocol):
     def __init__(self, hub: Hub, transport: asyncio.Transport, upgrade: Upgrade) -> None:
         """The 101 is written already; `open` begins its life."""
         super().__init__(hub, transport, upgrade)
-        self.messages_in = self.bytes_in = 0
         self.watch = Watch(self.endpoint.settings, hub.loop.time())
         self.on_pong: Callable[[bytes], None] | None = None
         self._limit = self.endpoint.settings.limits.message_size
-        self._meter = make_meter(self.endpoint.settings.limits.message_rate, self.endpoint.settings.limits.byte_rate, hub.loop.time())
-        self._tail: bytearray | None = None
-        self._wanted = 0
+        self._control_at = 0.0
         self._slow: SlowLane | None = None
         self._closes = NO_CLOSES
         self._ending: Ending | None = None
@@ -88,7 +79,11 @@ class Connection(Writer, asyncio.Protocol):
         new, now = self.endpoint.settings, self._hub.loop.time()
         self._limit = new.limits.message_size
         if (new.limits.message_rate, new.limits.byte_rate) != (old.limits.message_rate, old.limits.byte_rate):
-            self._meter = make_meter(new.limits.message_rate, new.limits.byte_rate, now)
+            self._set_rates(new.limits)
+        elif new.limits.on_exceed != old.limits.on_exceed:
+            self._end_pause()
+        if self._outbox is not None and new.outbox.on_full != old.outbox.on_full:
+            self._outbox = change_outbox(self._outbox, new.outbox.on_full)
         self.watch.change(old, new, now, self._hub.clock.monotonic() - self.opened_monotonic, self.messages_in)
         moment = self.watch.next_moment()
         if moment is not None:
@@ -140,9 +135,13 @@ class Connection(Writer, asyncio.Protocol):
             messages: list[Message] = []
             at, stop, end = cut(data, 0, self._limit, messages)
             if messages:
-                self.messages_in += len(messages)
-                if self._meter is None or self._admits(len(messages), at):
+                count = len(messages)
+                self.messages_in += count
+                if count <= self._at_once:
                     self.endpoint.on_messages(self, messages)
+                elif not self._hand_on(messages, at):
+                    self._postpone(data[at:])
+                    stop = DONE
             if stop != DONE:
                 self._read_on(data, at, stop, end)
         else:
@@ -173,11 +172,11 @@ class Connection(Writer, asyncio.Protocol):
             if stop == SLOW and self._slow is None and self._take_close(data[at:end]):
                 return
             size = self._feed(data[at:] if stop == BAD else data[at:end])
-            if stop == BAD or end == len(data):
+            if stop == BAD or (end == len(data) and self._backlog is None):
                 return
             at = end
             inflated += size + SLOW_FRAME_BYTES
-            if inflated > INFLATED_PER_TURN_BYTES:
+            if inflated > INFLATED_PER_TURN_BYTES or self._backlog is not None:
                 self._postpone(data[at:])
                 return
             if self._slow is None and not self.closing:
@@ -185,59 +184,51 @@ class Connection(Writer, asyncio.Protocol):
                 begun = at
                 at, stop, end = cut(data, at, self._limit, messages)
                 if messages:
-                    self._hand_on(messages, at - begun)
+                    self.messages_in += len(messages)
+                    if not self._hand_on(messages, at - begun):
+                        self._postpone(data[at:])
+                        return
             else:
                 stop, end = self._measure(data, at)
 
     def _measure(self, data: bytes, at: int) -> tuple[int, int]:
         return measure(data, at, self._limit if self._slow is None else self._slow.room_bytes)
 
-    def _postpone(self, rest: bytes) -> None:
-        """Leaves the rest of a read to the next turn: others come first, and it is read no faster than it is dealt with."""
-        self._tail = bytearray(rest)
-        self._wanted = 0
-        self._hold(HOLD_TURN)
-        self._hub.loop.call_soon(self._go_on)
-
-    def _go_on(self) -> None:
-        self._release(HOLD_TURN)
-        if self._tail is not None and self in self._hub.connections:
-            self.data_received(b"")
-
-    def _hand_on(self, messages: list[Message], size_bytes: int) -> None:
-        self.messages_in += len(messages)
-        if not self.closing and self._admits(len(messages), size_bytes):
-            self.endpoint.on_messages(self, messages)
-
-    def _admits(self, messages: int, size_bytes: int) -> bool:
-        if self._meter is None or self._meter.take(messages, size_bytes, self._hub.loop.time()):
-            return True
-        self.end(Cause.RATE_LIMIT)
-        return False
-
     def _feed(self, piece: bytes) -> int:
         """One whole frame, or bytes that fail, through the slow lane; how many bytes of payload it had, inflated."""
         lane = self._lane()
-        size = 0
+        size, is_flood = 0, False
         for event in lane.feed(piece):
             size += len(event.data)
-            if event.opcode is Opcode.PONG:
-                self._pong(bytes(event.data))
-            elif event.opcode is not Opcode.PING and event.opcode is not Opcode.CLOSE and not self.closing:
+            if event.opcode >= Opcode.CLOSE:
+                is_flood = self._is_flood()
+                if event.opcode is Opcode.PONG:
+                    self._pong(bytes(event.data))
+            elif not self.closing:
                 self._data_frame(lane, event)
-        self._settle(lane)
+        if is_flood:
+            self.fail(Cause.FLOOD, str(Cause.FLOOD))
+        else:
+            self._settle(lane)
         return size
+
+    def _is_flood(self) -> bool:
+        """Counts a control frame; tells whether it is one too many (a token bucket, as the moment when it will be full again)."""
+        now = self._hub.loop.time()
+        self._control_at = max(self._control_at, now) + 1 / CONTROL_RATE
+        return self._control_at > now + CONTROL_BURST / CONTROL_RATE + 0.001
 
     def _data_frame(self, lane: SlowLane, event: Frame) -> None:
         on_fragment = self.endpoint.on_fragment
         if on_fragment is not None and not (event.fin and event.opcode is not Opcode.CONT):
             text, first = lane.begin(event)
             self.messages_in += event.fin
-            if self._admits(int(event.fin), len(event.data)):
+            if self._admits_fragment(len(event.data), is_first=first, is_last=event.fin):
                 on_fragment(self, bytes(event.data), text=text, first=first, final=event.fin)
             return
         message = lane.assemble(event)
         if message is not None:
+            self.messages_in += 1
             self._hand_on([message], len(message))
 
     def _pong(self, payload: bytes) -> None:
@@ -304,8 +295,8 @@ class Connection(Writer, asyncio.Protocol):
         if self.closing:  # the flush filled the outbox
             return
         self._begin_closing(Ending(cause, code, reason, "server"))
-        if cause is Cause.SLOW_CONSUMER and self._outbox is not None:
-            self._outbox.clear()
+        if cause is Cause.SLOW_CONSUMER:
+            self._drop_waiting()
         lane = self._slow
         if lane is None:
             sent = Close(code, reason)
@@ -319,9 +310,10 @@ class Connection(Writer, asyncio.Protocol):
 
     def fail(self, cause: Cause, reason: str) -> None:
         """As `end`, without waiting for the client's close frame: what it says no longer counts (RFC 6455, section 7.1.7)."""
-        if self.closing:
+        if not self.closing:
+            self.end(cause, reason=reason)
+        elif cause is not Cause.FLOOD:
             return
-        self.end(cause, reason=reason)
         lane = self._lane()
         lane.protocol.fail(cause.code or 1011)
         lane.to_send()
@@ -338,7 +330,7 @@ class Connection(Writer, asyncio.Protocol):
         self._leave_topics()
         self.watch.close_within(now, CLOSE_TIMEOUT_S)
         self._hub.timers.sooner(self, now + CLOSE_TIMEOUT_S)
-        self._release(HOLD_REPLIES | HOLD_INBOX)  # to hear the client's close
+        self._release(HOLD_REPLIES | HOLD_INBOX | HOLD_RATE)  # to hear the client's close
 
     def _shut_down(self, *, is_failure: bool) -> None:
         """The closing handshake is done, or cannot be: the TCP connection ends when what waits is written.
@@ -369,6 +361,7 @@ class Connection(Writer, asyncio.Protocol):
         self._ending = ending
         self._leave_topics()
         self._out.clear()
+        self._forget_rest()
         if self._outbox is not None:
             self._outbox.clear()
             self._outbox.wake()
@@ -397,6 +390,13 @@ class Connection(Writer, asyncio.Protocol):
         return self._ending
 
     # Time.
+
+    @property
+    def unfinished(self) -> tuple[int, int] | None:
+        """Where in the stream the frame begins that the client has begun and not finished, and how much of it has come."""
+        if not self._tail or self._holds or self.closing:
+            return None
+        return self.bytes_in - len(self._tail), len(self._tail)
 
     def on_time(self, now: float) -> float | None:
         """Its moment in the timer has come."""

@@ -15,11 +15,12 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPe
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from wsrouter.access.addresses import address_group
+from wsrouter.access.bounds import MAX_HEAD_BYTES
 from wsrouter.api.causes import Reason
 from wsrouter.api.ports import Attempt, Failure, Refusal
 from wsrouter.wire.connection import Connection
-from wsrouter.wire.head import MAX_HEAD_BYTES, HeaderView, OrdinaryRequest, head_end, ordinary_response, parse_ordinary, to_request
+from wsrouter.wire.head import HeaderView, OrdinaryRequest, head_end, ordinary_response, parse_ordinary, to_request
+from wsrouter.wire.room import find_refusal
 from wsrouter.wire.upgrade import Deflate, Upgrade
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from websockets.typing import Subprotocol
 
-    from wsrouter.pipeline.quarantine import Quarantine
     from wsrouter.wire.admission import Admitted
     from wsrouter.wire.hub import Hub
 
@@ -154,15 +154,7 @@ class Handshake(asyncio.Protocol):
         self._upgrade(admitted, head, rest, b"".join(protocol.data_to_send()), protocol.subprotocol, deflate)
 
     def _room_for(self, admitted: Admitted) -> Refusal | None:
-        hub = self._hub
-        most = hub.limits.connections_per_address
-        if most and hub.by_address.get(address_group(admitted.client), 0) >= most:
-            return Refusal(Reason.TOO_MANY, fix=f"server.limits.connections_per_address is {most}")
-        if hub.limits.connections != "auto" and len(hub.connections) >= hub.limits.connections:
-            return Refusal(Reason.FULL, fix=f"server.limits.connections is {hub.limits.connections}")
-        if hub.draining or not admitted.gate.endpoint.accepts:
-            return Refusal(Reason.DRAINING)
-        return _refuse_quarantined(admitted.gate.endpoint.quarantine)
+        return find_refusal(self._hub, admitted.gate.endpoint, admitted.client, None)
 
     def _upgrade(self, admitted: Admitted, head: bytes, rest: bytes, response: bytes, subprotocol: str | None = None, deflate: Deflate | None = None) -> None:
         """Writes the 101 and hands the socket over; this object is done."""
@@ -262,14 +254,6 @@ def _seen(head: bytes) -> tuple[str, HeaderView | dict[str, str]]:
         return path, HeaderView(head)
     except (UnicodeDecodeError, ValueError):
         return path, {}
-
-
-def _refuse_quarantined(quarantine: Quarantine | None) -> Refusal | None:
-    """Keeps newcomers out of a route that fails too often, and says when to come again (RFC 9110, section 10.2.3)."""
-    if quarantine is None or not quarantine.is_on:
-        return None
-    fix = "mend the handler: handler.quarantined and handler.failed of this route say where it fails"
-    return Refusal(Reason.QUARANTINED, fix=fix, headers=(("Retry-After", str(quarantine.retry_after_s())),))
 
 
 def _refusal_bytes(refusal: Refusal) -> bytes:

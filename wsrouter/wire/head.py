@@ -12,8 +12,6 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.utils import accept_key
 
-# Precedents: nginx 4 x 8 KiB, Apache 8 KiB a line and 100 lines, Node.js 16 KiB in all.
-MAX_HEAD_BYTES = 32 * 1024
 # The library's limits are 8,192 bytes a line and 128 lines; what stays below is surely within them.
 MAX_ORDINARY_BYTES = 8192
 MAX_ORDINARY_FIELDS = 100

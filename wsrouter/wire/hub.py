@@ -13,6 +13,8 @@ from wsrouter.api.ports import Observer
 from wsrouter.config.settings import RouteSettings, ServerLimits
 from wsrouter.topics.registry import Topics
 from wsrouter.wire.frames import encode
+from wsrouter.wire.room import Census
+from wsrouter.wire.shedding import Boundaries
 from wsrouter.wire.timers import Timers
 
 if TYPE_CHECKING:
@@ -32,6 +34,14 @@ class Member(Flushable, Protocol):
 
     endpoint: Endpoint
     closing: bool
+
+    @property
+    def route(self) -> str:
+        """The pattern of its route."""
+
+    @property
+    def user(self) -> str | None:
+        """Who it is, where that is known."""
 
     @property
     def client(self) -> str:
@@ -66,6 +76,8 @@ class Hub:
         self.draining = False
         self.connections: set[Member] = set()
         self.by_address: dict[str, int] = {}
+        self.census = Census()
+        self.boundaries = Boundaries(loop.call_soon)
         self.timers = Timers(loop.time, loop.call_at)
         self.topics = Topics(encode=encode, call_soon=loop.call_soon, call_later=loop.call_later, monotonic=clock.monotonic)
         self.on_last_closed: Callable[[], None] | None = None
@@ -80,6 +92,7 @@ class Hub:
     def added(self, connection: Member) -> None:
         """A connection was opened."""
         self.connections.add(connection)
+        self.census.added(connection)
         if self.limits.connections_per_address:
             self._count(connection)
 
@@ -96,6 +109,7 @@ class Hub:
     def removed(self, connection: Member) -> None:
         """A connection is gone."""
         self.connections.discard(connection)
+        self.census.removed(connection)
         if self.by_address:
             group = address_group(connection.client)
             left = self.by_address.pop(group, 0) - 1

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from websockets.exceptions import ConcurrencyError, TooManyFragments
 
+from wsrouter.access.bounds import MAX_FRAGMENTS
 from wsrouter.api.messages import Message
-from wsrouter.wire.slow_lane import MAX_FRAGMENTS
 
 # The library's max_queue: reading pauses above 16 waiting frames and goes on at 4.
 HIGH = 16

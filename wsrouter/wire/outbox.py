@@ -15,7 +15,8 @@ class Outbox:
     While a message is sent in fragments, `held` collects the whole frames that must not come between them.
     """
 
-    __slots__ = ("frames", "held", "is_paused", "progress_at", "seen_bytes", "size_bytes", "waiters")
+    __slots__ = ("frames", "held", "is_paused", "progress_at", "seen_bytes", "since", "size_bytes", "waiters")
+    sheds = False
 
     def __init__(self, now: float) -> None:
         """Empty; `now` begins the time without progress."""
@@ -23,7 +24,7 @@ class Outbox:
         self.size_bytes = 0
         self.is_paused = False
         self.held: list[bytes] | None = None
-        self.progress_at = now
+        self.progress_at = self.since = now
         self.seen_bytes = -1
         self.waiters: list[asyncio.Future[None]] = []
 
@@ -44,6 +45,14 @@ class Outbox:
         self.frames.clear()
         self.held = None
         return dropped
+
+    def begin_hold(self) -> None:
+        """A message begins to be sent in fragments."""
+        self.held = []
+
+    def all(self) -> list[bytes]:
+        """Everything that waits, without an order."""
+        return [*self.frames, *(self.held or ())]
 
     def hold(self, data: bytes) -> None:
         """Keeps whole frames back until the fragmented message is out."""

@@ -6,20 +6,16 @@ are done here, as the library's asyncio layer does them. The object lives only w
 
 from __future__ import annotations
 
-import os
-
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from wsrouter.access.bounds import MAX_FRAGMENTS
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Message
 from wsrouter.api.ports import Ending
 from wsrouter.wire.inflate import Inflater
 from wsrouter.wire.upgrade import Deflate
-
-# As `websockets` (MAX_FRAGMENTS), after CVEs of its kind in ws and undici; with its variable, for the few that need more.
-MAX_FRAGMENTS = int(os.environ.get("WEBSOCKETS_MAX_FRAGMENTS", "4096"))
 
 _FAILURES = {1002: Cause.PROTOCOL_ERROR, 1007: Cause.INVALID_TEXT, 1009: Cause.TOO_BIG}
 

@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING
 
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Sendable, to_message
+from wsrouter.api.ports import Losses
 from wsrouter.wire.facts import ConnectionFacts
 from wsrouter.wire.frames import TEXT_HEADERS, encode, frame, pack_header16
-from wsrouter.wire.outbox import Outbox
+from wsrouter.wire.shedding import SheddingOutbox, count_messages, make_outbox
 
 if TYPE_CHECKING:
     import asyncio
 
     from wsrouter.topics.topic import Topic
     from wsrouter.wire.hub import Hub
+    from wsrouter.wire.outbox import Outbox
     from wsrouter.wire.upgrade import Upgrade
 
-# As `websockets` under asyncio: above this `await send()` waits, and a connection's own replies pause its reading.
-WRITE_HIGH_BYTES = 64 * 1024
-
-HOLD_REPLIES, HOLD_INBOX, HOLD_TURN = 1, 2, 4
-"""Why reading pauses: the client does not take its replies; its handler is behind; a read is not dealt with yet."""
+HOLD_REPLIES, HOLD_INBOX, HOLD_TURN, HOLD_RATE = 1, 2, 4, 8
+"""Why reading pauses: the client does not take its replies; its handler is behind; a read is not dealt with yet; it is over its rate."""
+TELL_EVERY_S = 10.0
+"""That a connection loses messages is told at most so often."""
 
 
 class Writer(ConnectionFacts):
@@ -41,6 +42,7 @@ class Writer(ConnectionFacts):
         "_topics",
         "bytes_out",
         "closing",
+        "losses",
         "messages_out",
         "slot",
         "transport",
@@ -54,6 +56,7 @@ class Writer(ConnectionFacts):
         self.variant = upgrade.deflate.server_bits if upgrade.deflate is not None else 0
         self.closing = False
         self.messages_out = self.bytes_out = 0
+        self.losses: Losses | None = None
         self.slot = 0
         self._hub = hub
         self._out: list[bytes] = []
@@ -65,6 +68,10 @@ class Writer(ConnectionFacts):
 
     def end(self, cause: Cause, code: int | None = None, reason: str = "") -> None:
         """Begins the closing handshake; `Connection` does it."""
+        raise NotImplementedError
+
+    def _go_on_soon(self) -> None:
+        """Nothing but the turn holds it: `Intake` goes on with what is left of a read."""
         raise NotImplementedError
 
     def on_time(self, now: float) -> float | None:
@@ -143,6 +150,9 @@ class Writer(ConnectionFacts):
         """Behind: into the outbox, if the route's policy has room for it. One message always fits an empty one."""
         outbox = self._outbox
         assert outbox is not None
+        if outbox.sheds and not self.closing:
+            self._shed(data)
+            return
         waiting = outbox.size_bytes + self.transport.get_write_buffer_size()
         if not self.closing and (outbox.frames or outbox.held) and waiting + len(data) > self.endpoint.settings.outbox.size:
             self.end(Cause.SLOW_CONSUMER, reason="outbox full")
@@ -154,11 +164,56 @@ class Writer(ConnectionFacts):
         if self._corked:
             self._hold(HOLD_REPLIES)
 
+    def _shed(self, batch: bytes) -> None:
+        """Behind, where the route's policy drops messages: message by message into the outbox."""
+        outbox, settings = self._outbox, self.endpoint.settings.outbox
+        assert isinstance(outbox, SheddingOutbox)
+        policy, boundaries = settings.on_full, self._hub.boundaries
+        keys = None if isinstance(policy, str) else boundaries.keys(batch, policy.latest)
+        room = settings.size - self.transport.get_write_buffer_size()
+        count, size = outbox.shed(boundaries.split(batch), keys, room, keep_old=policy == "drop_newest")
+        if count:
+            self.messages_out -= count
+            self.bytes_out -= size
+            self._note_dropped(count)
+            self._tell_behind(outbox)
+        if self._corked:
+            self._hold(HOLD_REPLIES)
+
+    def _note_dropped(self, messages: int) -> Losses:
+        """Counts messages that the client will not get, and how far behind it is now."""
+        outbox, losses = self._outbox, self._note_losses()
+        losses.dropped_out += messages
+        losses.waiting_bytes = self.transport.get_write_buffer_size()
+        if outbox is not None:
+            losses.waiting_bytes += outbox.size_bytes
+            losses.behind_s = self._hub.loop.time() - outbox.since
+        return losses
+
+    def _note_losses(self) -> Losses:
+        if self.losses is None:
+            self.losses = Losses()
+        return self.losses
+
+    def _tell_behind(self, outbox: SheddingOutbox) -> None:
+        losses, now = self._note_losses(), self._hub.loop.time()
+        if not outbox.is_told and (losses.told_at is None or now - losses.told_at >= TELL_EVERY_S):
+            outbox.is_told = True
+            losses.told_at = now
+            self._hub.observer.behind(self, losses)  # type: ignore[arg-type]  # it is a Connection
+
+    def _drop_waiting(self) -> None:
+        """A slow consumer is closed: what waits is not for it any more, and its record says how much that was."""
+        outbox = self._outbox
+        if outbox is not None:
+            self._note_dropped(sum(map(count_messages, outbox.all())))
+            outbox.clear()
+
     def pause_writing(self) -> None:
         """The transport has enough: what comes now waits in the outbox."""
         outbox, now = self._outbox, self._hub.loop.time()
         if outbox is None:
-            outbox = self._outbox = Outbox(now)
+            outbox = self._outbox = make_outbox(self.endpoint.settings.outbox.on_full, now)
         outbox.is_paused = True
         outbox.progress_at = now
         self._hub.timers.sooner(self, now + self.endpoint.settings.outbox.stalled / 4)
@@ -177,6 +232,8 @@ class Writer(ConnectionFacts):
             return
         outbox.wake()
         if outbox.held is None:
+            if isinstance(outbox, SheddingOutbox) and outbox.is_told:
+                self._hub.observer.caught_up(self, self._note_dropped(0))  # type: ignore[arg-type]
             self._outbox = None
             self._release(HOLD_REPLIES)
             if self._shut:
@@ -187,8 +244,8 @@ class Writer(ConnectionFacts):
         self._flush_topics()
         self.flush()
         if self._outbox is None:
-            self._outbox = Outbox(self._hub.loop.time())
-        self._outbox.held = []
+            self._outbox = make_outbox(self.endpoint.settings.outbox.on_full, self._hub.loop.time())
+        self._outbox.begin_hold()
 
     def send_awaited(self, data: bytes, *, is_last: bool = True) -> None:
         """Sends a whole message or one fragment, whose sender then waits for `drained`: so `on_full` does not apply."""
@@ -252,5 +309,7 @@ class Writer(ConnectionFacts):
         if not self._holds & why:
             return
         self._holds &= ~why
-        if not self._holds and not self.transport.is_closing():
+        if self._holds == HOLD_TURN:
+            self._go_on_soon()
+        elif not self._holds and not self.transport.is_closing():
             self.transport.resume_reading()

@@ -1,0 +1,104 @@
+"""Whether there is room for one more connection: in the server, in its route, for its address and for its user."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from wsrouter.access.addresses import address_group
+from wsrouter.api.causes import Reason
+from wsrouter.api.ports import Refusal
+
+if TYPE_CHECKING:
+    from wsrouter.pipeline.endpoint import Endpoint
+    from wsrouter.pipeline.quarantine import Quarantine
+    from wsrouter.wire.hub import Hub
+
+KeyT = TypeVar("KeyT")
+# When to come again, in seconds: by chance within this, so that those who were refused together do not come back together.
+RETRY_AFTER_S: Final = (5.0, 15.0)
+
+
+class Guest(Protocol):
+    """A connection, as it is counted."""
+
+    @property
+    def route(self) -> str:
+        """The pattern of its route."""
+
+    @property
+    def user(self) -> str | None:
+        """Who it is, where that is known."""
+
+
+class Census:
+    """How many connections there are of each route and of each user of a route. A reload changes nothing in it: routes count by their pattern."""
+
+    def __init__(self) -> None:
+        """Nobody is here."""
+        self._routes: Counter[str] = Counter()
+        self._users: Counter[tuple[str, str]] = Counter()
+
+    def added(self, guest: Guest) -> None:
+        """One more."""
+        self._routes[guest.route] += 1
+        if guest.user is not None:
+            self._users[guest.route, guest.user] += 1
+
+    def removed(self, guest: Guest) -> None:
+        """One less; nothing is kept of those who are gone."""
+        _take(self._routes, guest.route)
+        if guest.user is not None:
+            _take(self._users, (guest.route, guest.user))
+
+    def of_route(self, route: str) -> int:
+        """How many connections a route has, those of its older generations included."""
+        return self._routes[route]
+
+    def of_user(self, route: str, user: str) -> int:
+        """How many of them are of one user."""
+        return self._users[route, user]
+
+
+def find_refusal(hub: Hub, endpoint: Endpoint, client: str, user: str | None) -> Refusal | None:
+    """Why one more connection has no room; None where it has."""
+    server, route = hub.limits, endpoint.settings.limits
+    most = server.connections_per_address
+    if most and hub.by_address.get(address_group(client), 0) >= most:
+        return _refuse(Reason.TOO_MANY, f"server.limits.connections_per_address is {most}")
+    most = route.connections_per_user
+    if most and user is not None and hub.census.of_user(endpoint.route, user) >= most:
+        return _refuse(Reason.TOO_MANY, f"limits.connections_per_user of {endpoint.route} is {most}")
+    if server.connections != "auto" and len(hub.connections) >= server.connections:
+        return _refuse(Reason.FULL, f"server.limits.connections is {server.connections}")
+    most = route.connections
+    if most and hub.census.of_route(endpoint.route) >= most:
+        return _refuse(Reason.FULL, f"limits.connections of {endpoint.route} is {most}")
+    if hub.draining or not endpoint.accepts:
+        return _refuse(Reason.DRAINING, "")
+    return _refuse_quarantined(endpoint.quarantine)
+
+
+def retry_after() -> tuple[str, str]:
+    """The header that says when to come again (RFC 9110, section 10.2.3)."""
+    return "Retry-After", str(math.ceil(random.uniform(*RETRY_AFTER_S)))
+
+
+def _refuse(reason: Reason, fix: str) -> Refusal:
+    return Refusal(reason, fix=fix, headers=(retry_after(),))
+
+
+def _refuse_quarantined(quarantine: Quarantine | None) -> Refusal | None:
+    """Keeps newcomers out of a route that fails too often, and says when to come again."""
+    if quarantine is None or not quarantine.is_on:
+        return None
+    fix = "mend the handler: handler.quarantined and handler.failed of this route say where it fails"
+    return Refusal(Reason.QUARANTINED, fix=fix, headers=(("Retry-After", str(quarantine.retry_after_s())),))
+
+
+def _take(counter: Counter[KeyT], key: KeyT) -> None:
+    counter[key] -= 1
+    if counter[key] <= 0:
+        del counter[key]
