@@ -26,13 +26,14 @@ STATUS = {
     "connections": 1100,
     "state": "serving",
     "routes": [
-        {"route": "/echo", "handlers": ["echo"], "connections": 1000, "older": 0, "state": "serving", "unknown": 1},
-        {"route": "/shout/{room}", "handlers": ["transform", "broadcast"], "connections": 100, "older": 100, "state": "quarantined"},
+        {"route": "/echo", "handlers": ["echo"], "connections": 1000, "older": 0, "tasks": 7, "state": "serving", "unknown": 1},
+        {"route": "/shout/{room}", "handlers": ["transform", "broadcast"], "connections": 100, "older": 100, "tasks": 0, "state": "quarantined"},
         {"route": "/bare"},
     ],
     "last_reload": {"at": "2026-11-22T10:00:00+00:00", "ok": False, "summary": "not reloaded: 1 problem", "problems": ["etc/site.yaml:3:5: no"]},
     "addresses": ["ws://127.0.0.1:8765", "ws+unix:/run/ws.sock"],
     "folder": "/",
+    "log_dropped": 12,
     "unknown": "not shown",
 }
 
@@ -46,13 +47,14 @@ def test_the_status_is_a_head_and_a_table_of_the_routes():
         "listening on ws://127.0.0.1:8765, ws+unix:/run/ws.sock",
         "connections  1100",
         "generation   4",
+        "log          12 lines lost",
         "last reload  2026-11-22T10:00:00+00:00: not reloaded: 1 problem",
         "             /etc/site.yaml:3:5: no",
         "",
-        "ROUTE          HANDLERS               OPEN  OLDER  STATE",
-        "/echo          echo                   1000  0      serving",
-        "/shout/{room}  transform > broadcast  100   100    quarantined",
-        "/bare          -                      -     -      -",
+        "ROUTE          HANDLERS               OPEN  OLDER  TASKS  STATE",
+        "/echo          echo                   1000  0      7      serving",
+        "/shout/{room}  transform > broadcast  100   100    0      quarantined",
+        "/bare          -                      -     -      -      -",
     ]
 
 
@@ -84,7 +86,7 @@ def test_a_running_daemon_is_shown(wsrouter, daemon, here):
 
     assert (code, err) == (0, "")
     assert f"site         {here}/site.yaml\ndaemon       pid {running.process.pid}, wsrouter " in out
-    assert out.splitlines()[-1].split() == ["/echo", "echo", "1", "0", "serving"]
+    assert out.splitlines()[-1].split() == ["/echo", "echo", "1", "0", "0", "serving"]
 
 
 def test_json_is_the_answer_as_it_is(wsrouter, write):

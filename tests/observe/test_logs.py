@@ -94,6 +94,7 @@ def test_a_full_disk_never_reaches_the_caller():
         writer = configure_logs(Log(), full, {})
         get_logger().info("it.happened")
         logging.getLogger("websockets").error("it happened")
+        assert writer.flush()
         assert writer.dropped == 2
 
 
@@ -127,8 +128,9 @@ def test_configuring_twice_writes_once():
 
 
 def test_stderr_is_where_logs_go(capfd):
-    configure_logs(Log(format="json"), environ={})
+    writer = configure_logs(Log(format="json"), environ={})
     get_logger().info("it.happened")
+    assert writer.flush()
     out, err = capfd.readouterr()
     assert (out, json.loads(err)["event"]) == ("", "it.happened")
 
@@ -173,11 +175,12 @@ def journal_of(stream):
 
 def test_lines_for_the_journal_begin_with_their_level(tmp_path):
     with (tmp_path / "journal").open("w") as stream:
-        configure_logs(Log(level="debug"), stream, journal_of(stream))
+        writer = configure_logs(Log(level="debug"), stream, journal_of(stream))
         log = get_logger()
         for method in ("debug", "info", "warning", "error"):
             getattr(log, method)("it.happened")
         logging.getLogger("library").error("it happened")
+        assert writer.flush()
     lines = (tmp_path / "journal").read_text().splitlines()
     assert [line[:4] for line in lines] == ["<7>{", "<6>{", "<4>{", "<3>{", "<3>{"]
     assert all(json.loads(line[3:]) for line in lines)
@@ -185,8 +188,9 @@ def test_lines_for_the_journal_begin_with_their_level(tmp_path):
 
 def test_each_line_of_a_pretty_record_is_marked_for_the_journal(tmp_path):
     with (tmp_path / "journal").open("w") as stream:
-        configure_logs(Log(format="pretty"), stream, journal_of(stream))
+        writer = configure_logs(Log(format="pretty"), stream, journal_of(stream))
         get_logger().error("it.failed", traceback="one\ntwo")
+        assert writer.flush()
     assert [line[:3] for line in (tmp_path / "journal").read_text().splitlines()] == ["<3>"] * 3
 
 

@@ -44,6 +44,7 @@ def test_a_full_disk_costs_lines_but_raises_nothing():
         writer = LogWriter(stream)
         writer.write(b"one")
         writer.write(b"two")
+        assert writer.flush()
         assert writer.dropped == 2
 
 
@@ -52,6 +53,7 @@ def test_a_closed_pipe_costs_lines_but_raises_nothing(pipe):
     writer = LogWriter(stream)
     reader.close()
     writer.write(b"one")
+    assert writer.flush()
     assert writer.dropped == 1
 
 

@@ -51,7 +51,7 @@ def format_status(status: Answer) -> str:
     lines = [f"{name:<13}{value}" for name, value in _head(status)]
     rows = [_row(route) for route in status.get("routes") or () if isinstance(route, Mapping)]
     if rows:
-        lines += ["", format_table(("ROUTE", "HANDLERS", "OPEN", "OLDER", "STATE"), rows)]
+        lines += ["", format_table(("ROUTE", "HANDLERS", "OPEN", "OLDER", "TASKS", "STATE"), rows)]
     return "\n".join(lines)
 
 
@@ -76,6 +76,7 @@ def _head(status: Answer) -> list[tuple[str, str]]:
         ("listening on", _join(status.get("addresses"))),
         ("connections", _show(status.get("connections"))),
         ("generation", _show(status.get("generation"))),
+        *([("log", f"{status['log_dropped']} lines lost")] if status.get("log_dropped") else []),
         ("last reload", _last_reload(status.get("last_reload"), status.get("folder"))),
     ]
 
@@ -93,7 +94,7 @@ def _last_reload(last: object, folder: str | None) -> str:
 
 
 def _row(route: Mapping[str, Any]) -> tuple[str, ...]:
-    return (_show(route.get("route")), _join(route.get("handlers"), " > "), *(_show(route.get(name)) for name in ("connections", "older", "state")))
+    return (_show(route.get("route")), _join(route.get("handlers"), " > "), *(_show(route.get(name)) for name in ("connections", "older", "tasks", "state")))
 
 
 def _join(values: object, between: str = ", ") -> str:

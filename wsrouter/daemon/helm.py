@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wsrouter import __version__
 from wsrouter.daemon.steering import ReloadOutcome
+from wsrouter.observe.logs import logs_dropped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,7 @@ class Helm:
             "addresses": running.listeners.urls,
             "routes": route_statuses(running.generation.routes, running.retirement.routes),
             "last_reload": self._last_reload(),
+            "log_dropped": logs_dropped(),
         }
 
     def _last_reload(self) -> dict[str, object] | None:
@@ -82,5 +84,7 @@ def _status(built: BuiltRoute, older: int, state: str) -> dict[str, object]:
         "handlers": [step.name for step in built.endpoint.steps],
         "connections": built.endpoint.connections,
         "older": older,
+        "tasks": built.tasks,
+        "task_names": built.task_names() if built.tasks else {},
         "state": "quarantined" if quarantine is not None and quarantine.is_on else state,
     }

@@ -6,6 +6,8 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from wsrouter.observe.logs import flush_logs
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,4 +35,5 @@ class LastResort:
         ours = {threading.current_thread(), threading.main_thread()}
         threads = [thread.name for thread in threading.enumerate() if thread not in ours and not thread.daemon]
         self._log.warning("stop.forced", threads=threads, why="code of a handler did not end", fix="end threads and tasks in the handler's stop()")
+        flush_logs()
         self._end(0)

@@ -1,7 +1,8 @@
 """Logs: the only configuration of `structlog`, and of the standard library's logging for the libraries that use it.
 
 Records of wsrouter and its plugins go through structlog's native chain (6.8 µs a line against 29.8 through `logging`); what a
-library logs comes through `ProcessorFormatter` at WARNING. Every text of a record is cleaned on its way (see `text`).
+library logs comes through `ProcessorFormatter` at WARNING. Every text of a record is cleaned on its way (see `text`), and
+secrets that it quotes are hidden (see `config.secrets`). Of each kind of records so many are written (see `limit`).
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from typing import Any, Final, Protocol, TextIO, cast
 import structlog
 
 from wsrouter.api.context import Log
+from wsrouter.config.secrets import hide_in_fact
 from wsrouter.config.settings import Log as LogSettings
+from wsrouter.observe.limit import UNLIMITED, Kind, RecordLimit
 from wsrouter.observe.text import clean, clean_facts, to_json_line, to_pretty_lines, with_prefix
-from wsrouter.observe.writer import LogWriter
+from wsrouter.observe.writer import LogWriter, flush_all
 
-__all__ = ["LogWriter", "clean", "configure_logs", "get_logger", "get_record_logger", "is_journal"]
+__all__ = ["LogWriter", "clean", "configure_logs", "flush_logs", "get_logger", "get_record_logger", "is_journal", "logs_dropped"]
 
+_current: LogWriter | None = None
+
+_OWN: Final = ("ts", "level", "fix", "try")
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 Facts = MutableMapping[str, Any]
@@ -32,7 +38,7 @@ class RecordLog(Log, Protocol):
     """A log with one method more, for whoever writes two records for each connection."""
 
     def record(self, event: str, facts: Facts) -> None:
-        """`info(event, **facts)` for facts that nobody else holds."""
+        """`info(event, **facts)` for facts that nobody else holds and that quote no secrets. It is never limited."""
 
 
 def get_logger(**facts: object) -> Log:
@@ -51,28 +57,44 @@ def configure_logs(settings: LogSettings, stream: TextIO | None = None, environ:
     `auto` is pretty on a terminal, else JSON lines. Lines that the journal reads begin with their level, `<3>` to `<7>`.
     May be called again, as by a reload. Returns the writer, which counts what was lost.
     """
-    stream = sys.stderr if stream is None else stream
-    writer = LogWriter(stream)
-    lines = _LineLogger(writer)
+    global _current  # noqa: PLW0603 -- as structlog's configuration, it is one for the process
+    stream = sys.stderr if stream is None else stream  # None where the process was started without it
     render = _make_renderer(settings, stream, environ)
+    limit = RecordLimit(on_pending=lambda: writer.wake())
+    writer = LogWriter(stream, notes=_Notes(limit, render))
+    if _current is not None:
+        _current.close()
+    _current = writer
+    lines = _LineLogger(writer)
+    own = {"of_record": (_Stamp(), _clean, render)}
     structlog.configure(
-        processors=[_Stamp(), structlog.processors.format_exc_info, _clean, render],
-        wrapper_class=type("Logger", (_Recording, structlog.make_filtering_bound_logger(_LEVELS[settings.level])), {}),
+        processors=[_Limit(limit), _Stamp(), structlog.processors.format_exc_info, _clean, _hide, render],
+        wrapper_class=type("Logger", (_Recording, structlog.make_filtering_bound_logger(_LEVELS[settings.level])), own),
         logger_factory=lambda *args: lines,
         # Not cached: a logger from before a reload must follow it. Binding anew costs about 2 µs a record.
         cache_logger_on_first_use=False,
     )
-    _configure_foreign(writer, render)
+    _configure_foreign(writer, limit, render)
     return writer
 
 
-def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+def flush_logs(timeout_s: float = 1.0) -> None:
+    """Waits until what was logged is written, at most so long: for whoever ends the process by force."""
+    flush_all(timeout_s)
+
+
+def logs_dropped() -> int:
+    """How many lines were lost since the logs were configured."""
+    return 0 if _current is None else _current.dropped
+
+
+def is_journal(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
     """Whether a stream goes to systemd's journal: $JOURNAL_STREAM names its device and inode (systemd.exec(5))."""
     device, _, inode = environ.get("JOURNAL_STREAM", "").partition(":")
     if not (device.isdecimal() and inode.isdecimal()):
         return False
     try:
-        status = os.fstat(stream.fileno())
+        status = os.fstat(stream.fileno())  # type: ignore[union-attr]
     except (OSError, ValueError, AttributeError):
         return False
     return (status.st_dev, status.st_ino) == (int(device), int(inode))
@@ -81,6 +103,8 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
 class _Recording(structlog.BoundLoggerBase):
     """What structlog's loggers have besides their own."""
 
+    of_record: tuple[Callable[[object, str, Facts], Any], ...] = ()
+
     def record(self, event: str, facts: Facts) -> None:
         """See `RecordLog`. structlog's `info` copies the facts four times on their way to the chain: 1.6 us of 7.7, 3.5 of 11.8."""
         logger: Any = self
@@ -88,7 +112,7 @@ class _Recording(structlog.BoundLoggerBase):
             return
         line: Any = facts
         facts["event"] = event
-        for process in self._processors:
+        for process in self.of_record:
             line = process(self._logger, "info", line)
         self._logger.info(line)
 
@@ -127,24 +151,81 @@ class _Stamp:
         return facts
 
 
+class _Limit:
+    """Lets so many records of each kind through; the next one says how many there would have been more."""
+
+    __slots__ = ("_admit",)
+
+    def __init__(self, limit: RecordLimit) -> None:
+        self._admit = limit.admit
+
+    def __call__(self, logger: object, method: str, facts: Facts) -> Facts:
+        """Raises:
+        DropEvent: structlog's, for one that is left out.
+        """
+        event = str(facts["event"])
+        if event not in UNLIMITED:
+            suppressed = self._admit(Kind(event, str(facts.get("handler", ""))))
+            if suppressed is None:
+                raise structlog.DropEvent
+            if suppressed:
+                facts["suppressed"] = suppressed
+        return facts
+
+
+class _Notes:
+    """The log's own lines, see `writer.Notes`."""
+
+    def __init__(self, limit: RecordLimit, render: Callable[[object, str, Facts], bytes]) -> None:
+        self._limit = limit
+        self._render = render
+        self._stamp = _Stamp()
+
+    @property
+    def pending(self) -> bool:
+        return self._limit.pending
+
+    def collect(self, *, final: bool = False) -> list[bytes]:
+        """`log.suppressed`: what was left out last."""
+        found = self._limit.collect(final=final)
+        return [self._line("info", event="log.suppressed", of=kind.event, handler=kind.handler, suppressed=count) for kind, count in found]
+
+    def dropped(self, count: int) -> bytes:
+        """`log.dropped`: how many lines were lost."""
+        return self._line("warning", event="log.dropped", lines=count, why="the log could not be written, or not as fast as it came")
+
+    def _line(self, method: str, **facts: object) -> bytes:
+        present = {name: value for name, value in facts.items() if value != ""}
+        return self._render(None, method, _clean(None, method, self._stamp(None, method, present)))
+
+
 class _ForeignHandler(logging.Handler):
     """Takes the records of the standard library's logging."""
 
-    def __init__(self, writer: LogWriter) -> None:
+    def __init__(self, writer: LogWriter, limit: RecordLimit) -> None:
         super().__init__(logging.WARNING)
         self._writer = writer
+        self._admit = limit.admit
+
+    def createLock(self) -> None:  # noqa: N802 -- the base's name
+        """None: the writer needs none, and one that a forked child inherits could be held for ever."""
+        self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a record. One that cannot be rendered is counted as lost: the library that logged it must not suffer."""
+        suppressed = self._admit(Kind(record.name))
+        if suppressed is None:
+            return
         try:
+            record.__dict__["suppressed"] = suppressed
             line = self.format(record).encode()
         except Exception:  # noqa: BLE001  a record holds a library's own objects and arguments
-            self._writer.dropped += 1
+            self._writer.drop(1)
         else:
             self._writer.write(line)
 
 
-def _make_renderer(settings: LogSettings, stream: TextIO, environ: Mapping[str, str]) -> Callable[[object, str, Facts], bytes]:
+def _make_renderer(settings: LogSettings, stream: TextIO | None, environ: Mapping[str, str]) -> Callable[[object, str, Facts], bytes]:
     """The end of the chain: a clean record becomes bytes."""
     journal, terminal = is_journal(stream, environ), _is_terminal(stream)
     pretty = settings.format == "pretty" or (settings.format == "auto" and terminal)
@@ -158,9 +239,9 @@ def _make_renderer(settings: LogSettings, stream: TextIO, environ: Mapping[str, 
     return render
 
 
-def _is_terminal(stream: TextIO) -> bool:
+def _is_terminal(stream: TextIO | None) -> bool:
     try:
-        return stream.isatty()
+        return stream is not None and stream.isatty()
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -170,15 +251,25 @@ def _clean(logger: object, method: str, facts: Facts) -> Facts:
     return facts
 
 
-def _name_logger(logger: object, method: str, facts: Facts) -> Facts:
-    """The name of a foreign record's logger."""
-    facts["logger"] = facts["_record"].name
+def _hide(logger: object, method: str, facts: Facts) -> Facts:
+    """Hides secrets that clean facts quote. What is to be done (`fix`) is wsrouter's own text, and speaks of settings like `tokens:`."""
+    for name, value in facts.items():
+        if type(value) is not int and name not in _OWN:
+            facts[name] = hide_in_fact(name, value)
     return facts
 
 
-def _configure_foreign(writer: LogWriter, render: Callable[[object, str, Facts], bytes]) -> None:
+def _name_logger(logger: object, method: str, facts: Facts) -> Facts:
+    """The name of a foreign record's logger."""
+    facts["logger"] = facts["_record"].name
+    if facts["_record"].suppressed:
+        facts["suppressed"] = facts["_record"].suppressed
+    return facts
+
+
+def _configure_foreign(writer: LogWriter, limit: RecordLimit, render: Callable[[object, str, Facts], bytes]) -> None:
     """Makes the root logger of the standard library write as wsrouter does, from WARNING up."""
-    handler = _ForeignHandler(writer)
+    handler = _ForeignHandler(writer, limit)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_Stamp(), _name_logger],
@@ -186,6 +277,7 @@ def _configure_foreign(writer: LogWriter, render: Callable[[object, str, Facts],
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 _clean,
+                _hide,
                 lambda logger, method, facts: render(logger, method, facts).decode(),
             ],
         )

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final, Literal
 
 from wsrouter.api.causes import Reason
+from wsrouter.config.secrets import hide_secrets
 from wsrouter.observe.logs import get_record_logger
 from wsrouter.observe.tracebacks import trace
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from wsrouter.api.context import Clock
     from wsrouter.api.ports import Attempt, Ending, Failure, Losses, Quarantined, Recorded, Refusal
+
+TRACEBACK_S: Final = 1.0
 
 # As nginx, HAProxy, Envoy and W3C trace ids have them; anything else was not made by a proxy of ours.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -30,6 +33,7 @@ class Records:
         self._clock = clock
         self.connections = connections
         self._log = get_record_logger()
+        self._tracebacks: dict[str, tuple[float, int]] = {}  # handler -> when the last one was told, and how many were left out since
 
     def opened(self, connection: Recorded) -> None:
         """`connection.opened`."""
@@ -44,7 +48,7 @@ class Records:
         if ending.code is not None:
             facts["code"] = ending.code
         if ending.reason:
-            facts["reason"] = ending.reason
+            facts["reason"] = hide_secrets(ending.reason)
         facts["by"] = ending.began
         facts["duration_s"] = round(self._clock.monotonic() - connection.opened_monotonic, 3)
         facts["messages_in"] = connection.messages_in
@@ -86,8 +90,9 @@ class Records:
         self._log.debug("peer.vanished", peer=peer)
 
     def failed(self, failure: Failure) -> None:
-        """`handler.failed`: the error, and where in the plugin."""
-        told = trace(failure.error)
+        """`handler.failed`: the error, and where in the plugin; the traceback once in `TRACEBACK_S` for a handler, the next says how many were left out."""
+        left_out = self._find_left_out(failure.handler)
+        told = trace(failure.error, with_text=left_out is not None)
         facts = {
             "route": failure.route,
             "handler": failure.handler,
@@ -96,8 +101,19 @@ class Records:
             "at": told.at,
             "connection_id": failure.connection_id,
             "traceback": told.text,
+            "tracebacks_left_out": left_out or None,
         }
         self._log.error("handler.failed", **_present(facts))
+
+    def _find_left_out(self, handler: str) -> int | None:
+        """How many tracebacks of a handler were left out since the last; None where this one is, too."""
+        now = self._clock.monotonic()
+        told_at, left_out = self._tracebacks.get(handler, (-TRACEBACK_S, 0))
+        if now - told_at < TRACEBACK_S:
+            self._tracebacks[handler] = (told_at, left_out + 1)
+            return None
+        self._tracebacks[handler] = (now, 0)
+        return left_out
 
     def quarantined(self, quarantined: Quarantined) -> None:
         """`handler.quarantined`: what failed, how often, and for how long nobody is let in."""

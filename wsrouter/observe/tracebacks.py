@@ -15,23 +15,23 @@ _MAX_CHAIN: Final = 8
 
 
 class Trace(NamedTuple):
-    """`at` is `file:line` where the plugin's own code failed; empty where there is no traceback."""
+    """`at` is `file:line` where the plugin's own code failed; empty where there is no traceback. `text` is empty where it was not asked for."""
 
     error: str
     at: str
     text: str
 
 
-def trace(error: BaseException) -> Trace:
-    """What a record tells of an exception. Never raises, whatever the exception does when it is asked."""
+def trace(error: BaseException, *, with_text: bool = True) -> Trace:
+    """What a record tells of an exception. Never raises, whatever the exception does when it is asked. Values of variables are not told."""
     try:
-        told = TracebackException.from_exception(error, compact=True)
+        told = TracebackException.from_exception(error, compact=True, lookup_lines=with_text)
         dropped, kept = (*_folders(_MACHINERY), _COMPILED), _folders((_HANDLERS,))
         for link in _chain(told):
             own = [frame for frame in link.stack if frame.filename.startswith(kept) or not frame.filename.startswith(dropped)]
             # A failure of wsrouter itself has no frames but those: then they are what helps.
             link.stack = StackSummary(own) if own else link.stack
-        return Trace(_describe(error), _find_place(told.stack), "".join(told.format()).rstrip())
+        return Trace(_describe(error), _find_place(told.stack), "".join(told.format()).rstrip() if with_text else "")
     except Exception:  # noqa: BLE001  a plugin's exception may raise in its own __str__, or be too deep to be told
         return Trace(type(error).__name__, "", "")
 

@@ -11,6 +11,7 @@ from typing import Literal
 from wsrouter.api.errors import HandlerError
 from wsrouter.api.handler import Handler
 from wsrouter.api.options import REQUIRED, OptionError, OptionField
+from wsrouter.config.secrets import hide_secrets
 
 Kind = Literal["class", "coroutine", "source"]
 """A `Handler` class, a coroutine function as for `websockets`, or an async generator function that is a source."""
@@ -72,10 +73,10 @@ class HandlerSpec:
 
 
 def error_text(error: BaseException) -> str:
-    """An exception as one line: `KeyError: 'x'`; never raises, at most 256 characters."""
+    """An exception as one line: `KeyError: 'x'`; without secrets, never raises, at most 256 characters."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 -- its __str__ is a plugin's
         text = ""
-    line = " ".join(text.split())
+    line = hide_secrets(" ".join(text.split()))
     return (f"{type(error).__name__}: {line}" if line else type(error).__name__)[:256]

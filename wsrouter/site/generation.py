@@ -19,7 +19,7 @@ from wsrouter.pipeline.fence import Fence
 from wsrouter.pipeline.quarantine import Quarantine
 from wsrouter.pipeline.source import SourceHandler
 from wsrouter.pipeline.step import Step
-from wsrouter.pipeline.tasks import CLEAN_UP_S, Tasks, is_cancelled
+from wsrouter.pipeline.tasks import CLEAN_UP_S, LEAK_TASKS, Tasks, count_names, is_cancelled
 from wsrouter.plugins.spec import error_text
 from wsrouter.routing.router import Router
 from wsrouter.site.difference import compare
@@ -65,8 +65,9 @@ class BuiltRoute:
         self.route = route
         self.origins = OriginPolicy(route.entry.settings.origins, dev=around.dev)
         self._around = around
-        self._tasks = Tasks(route.entry.pattern, self._task_failed)
-        self._serving = Tasks(route.entry.pattern, self._task_failed)
+        self._tasks = Tasks(route.entry.pattern, self._task_failed, self._tasks_grown)
+        self._serving = Tasks(route.entry.pattern, self._task_failed, self._tasks_grown)
+        self._leak_at = LEAK_TASKS
         quarantine = Quarantine(settings=around.plugins, observer=around.observer, monotonic=around.clock.monotonic, call_later=_call_later)
         self._fence = Fence(route.entry.pattern, around.observer, quarantine)
         steps = [Step(step.name, self._make(step, spec)) for step, spec in route.specs]
@@ -76,6 +77,15 @@ class BuiltRoute:
     def pattern(self) -> str:
         """The path pattern, by which routes of two generations are held against each other."""
         return self.route.entry.pattern
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks its handlers have: those they spawned, and those of connections of coroutines."""
+        return len(self._tasks) + len(self._serving)
+
+    def task_names(self) -> dict[str, int]:
+        """The names of its tasks with how many there are of each; the five of which there are most."""
+        return count_names(name.removeprefix(f"{self.pattern} ") for name in (*self._tasks.names(), *self._serving.names()))
 
     def take(self, route: Route) -> None:
         """Goes on as this route of the next generation, whose handlers are the same; its settings count from now on."""
@@ -131,7 +141,7 @@ class BuiltRoute:
             self._fence.quarantine.retire()
         if self._serving or self._tasks:  # most have none, and a reload may stop hundreds
             await self._serving.finish(grace_s)
-            await asyncio.gather(self._serving.cancel(), self._tasks.cancel())
+        left = await self._cancel_tasks()
         for step in reversed(self.endpoint.steps):
             try:
                 stopped = step.handler.stop()
@@ -141,6 +151,15 @@ class BuiltRoute:
                 if isinstance(error, asyncio.CancelledError):
                     raise
                 self._fence.failed(None, step.name, "stop", error)
+        if left := left + await self._cancel_tasks():  # also those that stop() began
+            self._log().warning("handler.tasks_left", tasks=len(left), names=count_names(left), fix="let them end when they are cancelled")
+
+    async def _cancel_tasks(self) -> list[str]:
+        """Cancels all tasks; tells which do not end."""
+        if not self.tasks:
+            return []
+        serving, spawned = await asyncio.gather(self._serving.cancel(), self._tasks.cancel())
+        return [name.removeprefix(f"{self.pattern} ") for name in (*serving, *spawned)]
 
     def _make(self, step: StepEntry, spec: HandlerSpec) -> Handler[Message]:
         options = spec.with_defaults(step.options)
@@ -167,7 +186,29 @@ class BuiltRoute:
         )
 
     def _task_failed(self, name: str, error: BaseException) -> None:
-        self._fence.failed(None, ", ".join(step.name for step in self.endpoint.steps), f"task {name}", error)
+        self._fence.failed(None, self._handlers, f"task {name}", error)
+
+    def _tasks_grown(self, count: int) -> int:
+        """Tells where there are many more tasks than connections. A task for each connection is no leak."""
+        beyond = self.tasks - self.endpoint.connections
+        if beyond >= self._leak_at:
+            while beyond >= self._leak_at:
+                self._leak_at *= 2
+            self._log().warning(
+                "handler.tasks_leaked",
+                tasks=self.tasks,
+                connections=self.endpoint.connections,
+                names=self.task_names(),
+                fix="end each task with what it is for, as in on_close, or have one task do the work of all",
+            )
+        return count + self._leak_at - beyond
+
+    @property
+    def _handlers(self) -> str:
+        return ", ".join(step.name for step in self.endpoint.steps)
+
+    def _log(self) -> Log:
+        return self._around.make_log(route=self.pattern, handler=self._handlers)
 
 
 class Generation:
