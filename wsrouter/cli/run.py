@@ -63,7 +63,7 @@ def run(arguments: Namespace) -> int:
     _print_by_line()
     from wsrouter.site.loading import source_at
 
-    source = source_at(path, os.environ)
+    source = source_at(path, os.environ, trusting=arguments.dev)
     site = _load(source)
     return BAD_SITE if site is None else _serve(site, source, arguments)
 

@@ -54,11 +54,11 @@ def _suspicious() -> re.Pattern[str]:
 def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     """What to look for, and what to put there. None may look at a character more than a few times."""
     return (
-        (re.compile(rf"\b({_HEADERS})(\\?[\"']?\s*[:=,]\s*)[^\n]+", re.IGNORECASE), rf"\1\2{HIDDEN}"),
+        (re.compile(rf"({_HEADERS})(\\?[\"']?\s*[:=,]\s*)[^\n]+", re.IGNORECASE), rf"\1\2{HIDDEN}"),
         (re.compile(rf"((?:{_WORDS})s?\\?[\"']?\s{{0,8}}[=:]\s{{0,8}}\\?[\"']?)[^\s\"',;&)}}\]\\]+", re.IGNORECASE), rf"\1{HIDDEN}"),
-        (re.compile(r"\b(bearer,?\s{1,8})(?!(?:token|auth\w{0,12})\b)[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1{HIDDEN}"),
-        (re.compile(r"\b([Bb]asic\s{1,8})(?=[a-z]{0,64}[A-Z0-9+/=])[A-Za-z0-9+/=]{6,}"), rf"\1{HIDDEN}"),
-        (re.compile(r"(?<![\w-])eyJ[\w-]{5,}(?:\.[\w-]*){0,4}"), HIDDEN),
+        (re.compile(r"(bearer,?\s{1,8})(?!(?:token|auth\w{0,12})\b)[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1{HIDDEN}"),
+        (re.compile(r"([Bb]asic\s{1,8})(?=[a-z]{0,64}[A-Z0-9+/=])[A-Za-z0-9+/=]{6,}"), rf"\1{HIDDEN}"),
+        (re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*){0,4}"), HIDDEN),
         (re.compile(r"(?<=://)[^\s/?#]+@"), f"{HIDDEN}@"),
     )
 

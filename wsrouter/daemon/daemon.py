@@ -74,6 +74,7 @@ class Daemon:
 
         reloader.on_reloaded = follow
         if await self._start(running):
+            self._watch_for_the_end()  # again: a handler may have taken these signals for itself
             try:
                 await running.listeners.open(running.wanted(self._site))
                 await control.open()
@@ -147,13 +148,16 @@ class Daemon:
             self._log.warning("drain.cut_off", connections=cut_off, why=why)
 
     def _watch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+        self._watch_for_the_end()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it serves, there is nothing to reload
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         for number in (signal.SIGUSR1, signal.SIGUSR2):  # what log rotation sends to others must not end this one
             signal.signal(number, signal.SIG_IGN)
+
+    def _watch_for_the_end(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
 
     def _stop(self) -> None:
         """A first signal begins the drain, a second one ends it."""

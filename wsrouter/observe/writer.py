@@ -138,18 +138,23 @@ class LogWriter:
         """The thread."""
         while True:
             lines, flags = self._take(wait=True)
-            if _END in flags:
-                self._thread = None
-                return
             while lines or flags:
                 self._put_out(lines)
                 if self._queue.empty() or time.monotonic() - self._told_at >= TELL_S:
                     self._settle()
                 for flag in flags:
                     flag.set()
+                if _END in flags:
+                    self._end()
+                    return
                 time.sleep(LINGER_S)
                 lines, flags = self._take(wait=False)
             self._settle()
+
+    def _end(self) -> None:
+        self._thread = None
+        if not self._queue.empty():  # somebody wrote while there still was a thread
+            self._start()
 
     def _take(self, *, wait: bool) -> tuple[list[bytes], list[threading.Event]]:
         """What is in the queue, as much as goes out at once; with `wait`, something or what is due to be looked at."""

@@ -13,6 +13,7 @@ from wsrouter.plugins.choice import Candidate, ChoiceError, candidates, choose, 
 from wsrouter.plugins.import_path import entry_points, find_entry_point, load_import_path
 from wsrouter.plugins.module_file import ModuleFile, line_of
 from wsrouter.plugins.module_loader import LoadedModule, PluginFolder
+from wsrouter.plugins.process_state import settle_changes, take_state
 from wsrouter.plugins.spec import HandlerSpec
 
 
@@ -23,12 +24,17 @@ class HandlerLibrary:
     built-in handlers, as an import path where it has a colon, and last among the installed entry points.
     """
 
-    def __init__(self, folders: Iterable[Path] = (), previous: HandlerLibrary | None = None) -> None:
+    def __init__(self, folders: Iterable[Path] = (), previous: HandlerLibrary | None = None, *, trusting: bool = False) -> None:
         """A folder may also be a single file, which then is the only plugin from there; what does not exist has no plugins.
 
         `previous` is the library of the generation before: a file that is unchanged since, with all that it imports from its
         folder, is not imported again, and its handlers are the same objects.
+
+        Files that others may change are refused; if `trusting`, they are only warned of.
         """
+        self._trusting = trusting
+        self.changes: list[tuple[str, list[str]]] = []
+        """A handler's name, and what importing it changed of the process."""
         self._previous = {loaded.name: loaded for loaded in previous.loaded()} if previous is not None else {}
         self._files_before = previous.files_read() if previous is not None else {}
         self.warnings: list[tuple[str, str]] = []
@@ -60,14 +66,21 @@ class HandlerLibrary:
             HandlerProblem: if there is none, or if it cannot be loaded.
         """
         if name not in self._found:
+            before = take_state()
             try:
                 self._found[name] = self._load(name)
             except HandlerProblem as problem:
                 self._found[name] = problem
+            if changes := settle_changes(before):
+                self.changes.append((name, changes))
         found = self._found[name]
         if isinstance(found, HandlerProblem):
             raise HandlerProblem(found.message, found.place) from found.__cause__
         return found
+
+    def exposures(self) -> list[tuple[Place, str]]:
+        """What others may change of what was read, where that is only warned of."""
+        return [exposure for folder in self._folders for exposure in folder.exposures]
 
     def plugin_names(self) -> list[str]:
         """The names of the plugin files, without importing anything."""
@@ -115,9 +128,9 @@ class HandlerLibrary:
     def _add(self, path: Path) -> None:
         """Takes a folder or a file."""
         if path.suffix == ".py" and not path.is_dir():
-            folder, files = _single_file(path, self._files_before)
+            folder, files = _single_file(path, self._files_before, trusting=self._trusting)
         else:
-            folder = PluginFolder(path, self._files_before)
+            folder = PluginFolder(path, self._files_before, trusting=self._trusting)
             files = folder.files()
         self._folders.append(folder)
         for name, file in files:
@@ -202,10 +215,10 @@ def _chosen(loaded: LoadedModule) -> Candidate:
         raise kind(str(error), place) from None
 
 
-def _single_file(path: Path, before: Mapping[Path, ModuleFile]) -> tuple[PluginFolder, list[tuple[str, Path]]]:
+def _single_file(path: Path, before: Mapping[Path, ModuleFile], *, trusting: bool) -> tuple[PluginFolder, list[tuple[str, Path]]]:
     """The folder of a single plugin file, and the file as its only entry; `chat/__init__.py` is the package chat."""
     path = path.absolute()
     package = path.name == "__init__.py"
-    folder = PluginFolder(path.parent.parent if package else path.parent, before)
+    folder = PluginFolder(path.parent.parent if package else path.parent, before, trusting=trusting)
     name = path.parent.name if package else path.stem
     return folder, [entry for entry in folder.files() if entry == (name, path)]

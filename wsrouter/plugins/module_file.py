@@ -7,8 +7,10 @@ return), the names that it imports, and the lines where things are defined.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from os import fstat, stat_result
 from pathlib import Path
 
 from wsrouter.config.finder import HandlerProblem
@@ -34,14 +36,18 @@ class ModuleFile:
         return Place(relative_to_here(self.path), line, column)
 
 
-def read_module_file(path: Path, before: ModuleFile | None = None) -> ModuleFile:
+def read_module_file(path: Path, before: ModuleFile | None = None, look_at: Callable[[Path, stat_result], None] | None = None) -> ModuleFile:
     """Reads and parses a Python file, in the encoding that it declares; `before`, if that is what it still holds.
+
+    `look_at` may refuse it for whose it is: what is looked at is what is read.
 
     Raises:
         HandlerProblem: if it cannot be read, has a syntax error, or starts a server when it is imported.
     """
     try:
         with path.open("rb") as opened:
+            if look_at is not None:
+                look_at(path, fstat(opened.fileno()))
             source = opened.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise HandlerProblem(f"cannot be read: {error.strerror or error}", Place(relative_to_here(path))) from None

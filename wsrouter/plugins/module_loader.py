@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from wsrouter.config.finder import HandlerProblem
 from wsrouter.config.problems import Place, relative_to_here
+from wsrouter.plugins.exposure import find_exposure, find_way_out
 from wsrouter.plugins.module_file import ModuleFile, imported_names, read_module_file
 from wsrouter.plugins.spec import error_text
 
@@ -55,8 +57,14 @@ class LoadedModule:
 class PluginFolder:
     """One folder of plugin files in one generation; each file is imported once, when it is asked for."""
 
-    def __init__(self, path: Path, before: Mapping[Path, ModuleFile] | None = None) -> None:
-        """Touches nothing yet; the folder need not exist. `before` is what its files held, so that what is unchanged is not parsed again."""
+    def __init__(self, path: Path, before: Mapping[Path, ModuleFile] | None = None, *, trusting: bool = False) -> None:
+        """Touches nothing yet; the folder need not exist. `before` is what its files held, so that what is unchanged is not parsed again.
+
+        What others may change is refused; if `trusting`, it is only noted in `exposures`.
+        """
+        self._trusting = trusting
+        self._looked_at: set[Path] = set()
+        self.exposures: list[tuple[Place, str]] = []
         self._before = before or {}
         self.path = path.absolute()
         self.package = f"{PACKAGE}{next(_generations)}"
@@ -103,8 +111,32 @@ class PluginFolder:
     def read(self, path: Path) -> ModuleFile:
         """A file of the folder, read and parsed once in a generation."""
         if path not in self._files:
-            self._files[path] = read_module_file(path, self._before.get(path))
+            self._look_at_way(path)
+            self._files[path] = read_module_file(path, self._before.get(path), self._look_at)
         return self._files[path]
+
+    def _look_at_way(self, path: Path) -> None:
+        """Refuses a link that leads out of the folder, and folders on the way to a file that others may change."""
+        if (way_out := find_way_out(path, self.path)) is not None:
+            self._refuse(path, way_out, is_link=True)
+        for folder in [self.path, *(self.path / above for above in reversed(path.relative_to(self.path).parents[:-1]))]:
+            if folder not in self._looked_at:
+                try:
+                    self._look_at(folder, folder.stat())
+                except OSError:  # then reading the file tells why
+                    continue
+                self._looked_at.add(folder)
+
+    def _look_at(self, path: Path, status: os.stat_result) -> None:
+        if (exposure := find_exposure(path, status)) is not None:
+            self._refuse(path, exposure)
+
+    def _refuse(self, path: Path, why: str, *, is_link: bool = False) -> None:
+        """What is wrong with who may change it: a problem, or only a warning. A link is named as it lies there, not as where it leads."""
+        place = Place(str(Path(relative_to_here(path.parent), path.name)) if is_link else relative_to_here(path))
+        if not self._trusting:
+            raise HandlerProblem(why, place)
+        self.exposures.append((place, why))
 
     def files_read(self) -> dict[Path, ModuleFile]:
         """What was read of it so far."""

@@ -95,6 +95,8 @@ def _false_hooks(spec: HandlerSpec) -> list[str]:
 
 def _warn_of_names(routes: Sequence[Route], library: HandlerLibrary, problems: Problems) -> None:
     """A plugin that takes the name of a built-in handler, at the first step that uses it."""
+    for place, text in library.exposures():
+        problems.warn(place, text)
     for name, text in library.warnings:
         for route in routes:
             places = [step.place for step in route.entry.steps if step.name == name]

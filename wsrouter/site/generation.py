@@ -20,6 +20,7 @@ from wsrouter.pipeline.quarantine import Quarantine
 from wsrouter.pipeline.source import SourceHandler
 from wsrouter.pipeline.step import Step
 from wsrouter.pipeline.tasks import CLEAN_UP_S, LEAK_TASKS, Tasks, count_names, is_cancelled
+from wsrouter.plugins.process_state import settle_changes, take_state
 from wsrouter.plugins.spec import error_text
 from wsrouter.routing.router import Router
 from wsrouter.site.difference import compare
@@ -55,6 +56,11 @@ class Surroundings:
     dev: bool = False
     plugins: Callable[[], Plugins] = Plugins
     """The settings of `plugins` as they are now."""
+
+    def tell_changes(self, handler: str, changes: list[str], when: str, **facts: str) -> None:
+        """A handler's code has changed what belongs to the whole process."""
+        fix = "leave the process to wsrouter: log with context.log, begin in start(), end in stop()"
+        self.make_log(**facts, handler=handler).warning("handler.changed_process", when=when, changed=changes, fix=fix)
 
 
 class BuiltRoute:
@@ -119,7 +125,8 @@ class BuiltRoute:
         Raises:
             StartError: if one refuses, or is not ready in time; those before it are stopped by `stop`.
         """
-        for step, entry in zip(self.endpoint.steps, self.route.entry.steps, strict=True):
+        for step, (entry, spec) in zip(self.endpoint.steps, self.route.specs, strict=True):
+            before = take_state() if spec.kind == "class" and spec.origin != "built-in" else None
             try:
                 started = step.handler.start(self._context(step, entry))
                 if isawaitable(started):
@@ -131,6 +138,9 @@ class BuiltRoute:
                     self._fence.failed(None, step.name, "start", error)
                 why = str(error) if isinstance(error, WsrouterError) else error_text(error)
                 raise StartError(f"{entry.place}: {step.name} refused to start: {why}") from error
+            finally:
+                if before is not None and (changes := settle_changes(before)):
+                    self._around.tell_changes(step.name, changes, "start", route=self.pattern)
 
     async def stop(self, grace_s: float = 0.0) -> None:
         """Cancels the tasks of the handlers and stops them, last to first. One that fails, or takes too long, is told of and holds up no other.
@@ -221,6 +231,7 @@ class Generation:
     def __init__(self, site: Site, around: Surroundings, previous: Generation | None = None) -> None:
         """Makes what is new; nothing is started."""
         self.site = site
+        self._around = around
         self.number: int = 1 if previous is None else previous.number + 1
         # One that was stopped for a successor that did not start is not there: it is made anew, whatever the site says of it.
         before = {} if previous is None else {built.pattern: built for built in previous.routes if built.endpoint.accepts}
@@ -249,6 +260,10 @@ class Generation:
         Raises:
             StartError: if a handler refuses; what was started is stopped again.
         """
+        library = self.site.library
+        while library.changes:
+            name, changes = library.changes.pop(0)
+            self._around.tell_changes(name, changes, "import")
         async with AsyncExitStack() as started:
             for number, route in enumerate(self.fresh if routes is None else routes, 1):
                 started.push_async_callback(route.stop)

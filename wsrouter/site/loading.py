@@ -20,6 +20,8 @@ class Source:
     is_plugin: bool
     """Whether it is served without any YAML."""
     environ: Mapping[str, str]
+    trusting: bool = False
+    """Whether plugins that others may change are only warned of: for development."""
 
     def load(self, problems: Problems, previous: Site | None = None) -> Site | None:
         """The site as it is now; None where there are errors, which are noted.
@@ -29,12 +31,12 @@ class Source:
         if self.is_plugin:
             from wsrouter.site.quick import quick_site
 
-            return quick_site(self.path, problems, previous)
+            return quick_site(self.path, problems, previous, trusting=self.trusting)
         from wsrouter.site.site import load_site
 
-        return load_site(self.path, self.environ, problems, previous)
+        return load_site(self.path, self.environ, problems, previous, trusting=self.trusting)
 
 
-def source_at(path: Path, environ: Mapping[str, str]) -> Source:
+def source_at(path: Path, environ: Mapping[str, str], *, trusting: bool = False) -> Source:
     """What lies at a path: plugins, if it is a Python file or a folder, else a site."""
-    return Source(path, path.suffix == ".py" or path.is_dir(), environ)
+    return Source(path, path.suffix == ".py" or path.is_dir(), environ, trusting)

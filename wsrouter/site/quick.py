@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from wsrouter.plugins.spec import HandlerSpec
 
 
-def quick_site(path: Path, problems: Problems, previous: Site | None = None) -> Site | None:
+def quick_site(path: Path, problems: Problems, previous: Site | None = None, *, trusting: bool = False) -> Site | None:
     """The site of a plugin file or folder, with default settings; None where a handler cannot be had, with the problems noted.
 
-    Handlers of files that are unchanged since `previous` are taken over from it.
+    Handlers of files that are unchanged since `previous` are taken over from it. Files that others may change are only warned of if `trusting`.
     """
     began_ns = time.time_ns()
-    library = HandlerLibrary([path], previous.library if previous is not None else None)
+    library = HandlerLibrary([path], previous.library if previous is not None else None, trusting=trusting)
     if not library.plugin_names():
         problems.add(Place(relative_to_here(path)), _nothing_there(path))
         return None

@@ -31,16 +31,17 @@ class Site:
     """When its files began to be read, on the wall clock."""
 
 
-def load_site(path: Path, environ: Mapping[str, str], problems: Problems, previous: Site | None = None) -> Site | None:
+def load_site(path: Path, environ: Mapping[str, str], problems: Problems, previous: Site | None = None, *, trusting: bool = False) -> Site | None:
     """Loads a site with its includes and plugins; None where there are errors, all of which are in `problems`.
 
-    Handlers of plugin files that are unchanged since `previous` are taken over from it.
+    Handlers of plugin files that are unchanged since `previous` are taken over from it. Plugins that others may change are
+    only warned of if `trusting`.
     """
     began_ns = time.time_ns()
     libraries: list[HandlerLibrary] = []
 
     def make_library(folders: tuple[Path, ...]) -> HandlerLibrary:
-        libraries.append(HandlerLibrary(folders, previous.library if previous is not None else None))
+        libraries.append(HandlerLibrary(folders, previous.library if previous is not None else None, trusting=trusting))
         return libraries[0]
 
     def check_entries(entries: Sequence[RouteEntry]) -> None:
