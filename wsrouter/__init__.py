@@ -15,6 +15,7 @@ Importing it costs little: no event loop, no network library comes with it.
 
 from __future__ import annotations
 
+from wsrouter.api.allow import Allow
 from wsrouter.api.causes import Cause
 from wsrouter.api.connection import Connection
 from wsrouter.api.context import Background, Clock, Context, Log
@@ -24,10 +25,12 @@ from wsrouter.api.messages import Message, Reply, Sendable
 from wsrouter.api.options import Duration, Option, OptionError, Size
 from wsrouter.api.template import Template, Values
 from wsrouter.api.topics import History, TopicSettings
+from wsrouter.api.user import HandshakeRequest, User
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Allow",
     "Background",
     "Cause",
     "Clock",
@@ -36,6 +39,7 @@ __all__ = [
     "Duration",
     "Handler",
     "HandlerError",
+    "HandshakeRequest",
     "History",
     "Log",
     "Message",
@@ -47,6 +51,7 @@ __all__ = [
     "Template",
     "TemplateError",
     "TopicSettings",
+    "User",
     "Values",
     "WsrouterError",
     "__version__",

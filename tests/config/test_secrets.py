@@ -53,7 +53,7 @@ def test_a_credential_in_a_text_is_hidden(text):
         "bearer token missing",
         "ws://[::1]:8765/echo",
         "ratio 3:4, a@b",
-        "File \"/srv/app/plugins/hello.py\", line 2, in on_message",
+        'File "/srv/app/plugins/hello.py", line 2, in on_message',
     ],
 )
 def test_other_texts_stay_as_they_are(text):
@@ -67,10 +67,14 @@ def test_what_surrounds_a_secret_still_says_what_happened():
 
 def test_a_fact_whose_name_is_that_of_a_secret_is_hidden_at_any_depth():
     facts = {"Authorization": "x", "cookie": ["a"], "plain": "p", "token_count": 3, "inner": {"api_key": "k"}, "password": ""}
-    assert {"Authorization": "***", "cookie": ["***"], "plain": "p", "token_count": 3, "inner": {"api_key": "***"}, "password": ""} == hide_in_fact("given", facts)
+    assert {"Authorization": "***", "cookie": ["***"], "plain": "p", "token_count": 3, "inner": {"api_key": "***"}, "password": ""} == hide_in_fact(
+        "given", facts
+    )
 
 
-@pytest.mark.parametrize("part", ["?", "a?", "/", "//", "://", "://a", "eyJ", "eyJ-", "eyJaaaaaaa.", "token", "token ", "token=", "cookie", "cookie:\n", "bearer ", "Basic a", "a@"])
+@pytest.mark.parametrize(
+    "part", ["?", "a?", "/", "//", "://", "://a", "eyJ", "eyJ-", "eyJaaaaaaa.", "token", "token ", "token=", "cookie", "cookie:\n", "bearer ", "Basic a", "a@"]
+)
 def test_no_text_takes_long(part):
     text = part * (16_384 // len(part))
     began = time.perf_counter()

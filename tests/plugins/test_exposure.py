@@ -36,7 +36,9 @@ def test_a_folder_and_file_of_ones_own_are_fine(folder):
     assert "hello" == HandlerLibrary([folder]).find("hello").name
 
 
-@pytest.mark.parametrize(("mode", "command"), [(0o666, "chmod go-w plugins/hello.py"), (0o646, "chmod o-w plugins/hello.py"), (0o777, "chmod go-w plugins/hello.py")])
+@pytest.mark.parametrize(
+    ("mode", "command"), [(0o666, "chmod go-w plugins/hello.py"), (0o646, "chmod o-w plugins/hello.py"), (0o777, "chmod go-w plugins/hello.py")]
+)
 def test_a_file_that_everybody_may_write_is_refused_with_the_command_that_mends_it(folder, mode, command):
     (folder / "hello.py").chmod(mode)
     assert f"plugins/hello.py:1:1: every user may write here and so have any code run; {command}" == problem_of(folder)

@@ -28,7 +28,7 @@ def run(change, after="None"):
     ("change", "told"),
     [
         ("pass", ""),
-        ("logging.basicConfig(level=logging.DEBUG)", "\"the root logger's handlers\", \"the root logger's level\""),
+        ("logging.basicConfig(level=logging.DEBUG)", '"the root logger\'s handlers", "the root logger\'s level"'),
         ("logging.disable(logging.CRITICAL)", "'logging.disable'"),
         ("sys.excepthook = print", "'sys.excepthook'"),
         ("threading.excepthook = print", "'threading.excepthook'"),
@@ -55,7 +55,7 @@ def test_the_signals_of_the_daemon_are_put_back(name):
 
 def test_structlogs_configuration_is_put_back():
     change = "structlog.configure(processors=[print], cache_logger_on_first_use=True)"
-    assert "[\"structlog's configuration (put back)\"] [] []" == run(change, "structlog.get_config()['processors']")
+    assert '["structlog\'s configuration (put back)"] [] []' == run(change, "structlog.get_config()['processors']")
 
 
 def test_looking_changes_nothing():

@@ -53,6 +53,7 @@ class Route:
     endpoint: Endpoint
     tasks: Tasks
     origins: OriginPolicy = field(default_factory=OriginPolicy)
+    door: None = None
 
 
 class WsrouterServer:

@@ -32,6 +32,7 @@ FIELDS = {
 class Door:
     name: str
     origins: OriginPolicy
+    door: None = None
     endpoint: object = None
 
 

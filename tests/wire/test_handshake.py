@@ -33,6 +33,7 @@ TOO_LONG = f"414 {HTTPStatus.REQUEST_URI_TOO_LONG.phrase}"  # Python 3.13 has th
 class Gate:
     endpoint: EchoEndpoint
     origins: OriginPolicy
+    door: None = None
 
 
 class House:

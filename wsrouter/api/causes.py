@@ -74,6 +74,7 @@ class Reason(Enum):
     ADDRESS = ("address", 403, "the client's address is not admitted")
     UNAUTHENTICATED = ("unauthenticated", 401, "credentials are missing or wrong")
     FORBIDDEN = ("forbidden", 403, "this user may not use this route")
+    AUTH_UNAVAILABLE = ("auth_unavailable", 503, "nobody could tell in time who this is")
     TOO_MANY = ("too_many", 429, "this client has too many connections or failures")
     FULL = ("full", 503, "no room for another connection")
     DRAINING = ("draining", 503, "wsrouter is stopping")

@@ -40,6 +40,11 @@ class Form:
         return next((str(meta.extra["unit"]) for meta in self.metas if meta.extra and "unit" in meta.extra), None)
 
     @property
+    def is_secret(self) -> bool:
+        """Whether no listing shows its value."""
+        return any(meta.extra.get("secret") for meta in self.metas if meta.extra)
+
+    @property
     def placeholders(self) -> list[str]:
         """The placeholders that a template may use beyond those of every handler."""
         return [name for meta in self.metas if meta.extra for name in meta.extra.get("placeholders", ())]

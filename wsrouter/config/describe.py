@@ -61,6 +61,8 @@ def shown(value: object, annotation: object) -> str:
     unit = next(iter(units_of(annotation)), None)
     if value is None:
         return "none"
+    if form_of(annotation).is_secret:
+        return "***" if isinstance(value, str) else "{" + ", ".join(f"{name}: ***" for name in value) + "}" if isinstance(value, dict) else "***"
     if isinstance(value, Template):
         value = value.source
     if unit is not None and isinstance(value, int | float) and not isinstance(value, bool):

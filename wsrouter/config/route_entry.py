@@ -68,7 +68,7 @@ class RouteReader:
         self._pattern_params = pattern_params
         self._problems = problems
         self._found: dict[str, OptionSet | HandlerProblem] = {}
-        settings = check(RouteSettings, defaults, problems, name="defaults")
+        settings = check(RouteSettings, defaults, problems, name="defaults", known=())
         usable = isinstance(settings, RouteSettings)
         self._defaults = defaults if usable else MappingNode(defaults.place, ())
         self._settings = settings if isinstance(settings, RouteSettings) else RouteSettings()
@@ -81,7 +81,7 @@ class RouteReader:
         if written is None:
             return None
         steps = [self._step(step, known or BASE_PLACEHOLDERS) for step in written.steps]
-        settings, sources = self._settings_of(written.settings)
+        settings, sources = self._settings_of(written.settings, key)
         if known is None or settings is None or None in steps:
             return None
         return RouteEntry(key.text, key.place, tuple(step for step in steps if step is not None), settings, sources)
@@ -98,12 +98,19 @@ class RouteReader:
             self._problems.warn(key.place, "the parameter {user} hides the placeholder {user}, who the client is: give it another name")
         return (*params, *BASE_PLACEHOLDERS)
 
-    def _settings_of(self, own: MappingNode) -> tuple[RouteSettings | None, dict[str, Place]]:
+    def _params(self, key: ScalarNode) -> tuple[str, ...]:
+        """What the templates of its settings may use: what the path says, nothing that a client may choose otherwise."""
+        try:
+            return tuple(self._pattern_params(key.text))
+        except ValueError:  # told of already
+            return ()
+
+    def _settings_of(self, own: MappingNode, key: ScalarNode) -> tuple[RouteSettings | None, dict[str, Place]]:
         """The settings of a route and where they come from."""
         if not own.pairs:
             return self._settings, self._sources
         merged = merge_settings(RouteSettings, self._defaults, own)
-        settings = check(RouteSettings, merged, self._problems, name="the route")
+        settings = check(RouteSettings, merged, self._problems, name="the route", known=self._params(key))
         return (settings, places_of(merged)) if isinstance(settings, RouteSettings) else (None, {})
 
     def _written(self, key: ScalarNode, node: Node) -> _Written | None:
@@ -136,7 +143,7 @@ class RouteReader:
         else:
             step = self._step_among(rest)
         if step is None:
-            self._settings_of(settings)  # to note what is wrong with them all the same
+            self._settings_of(settings, key)  # to note what is wrong with them all the same
             return None
         return _Written([step], settings)
 

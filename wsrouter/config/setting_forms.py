@@ -7,11 +7,12 @@ from typing import Final
 
 from wsrouter.api.options import OptionError
 from wsrouter.config.address import parse_address
+from wsrouter.config.auth_settings import Auth, Forward, Jwt, check_auth, check_jwt
 from wsrouter.config.nodes import MappingNode, Node, ScalarNode, SequenceNode, is_nothing
 from wsrouter.config.settings import Listen, Plugins, Rate, RouteSettings, Server
 from wsrouter.config.texts import check_host, check_network, check_not_empty, check_origin, check_subprotocol
 
-SHORT: Final[dict[type, str]] = {Rate: "rate", Listen: "address", Plugins: "folders"}
+SHORT: Final[dict[type, str]] = {Rate: "rate", Listen: "address", Plugins: "folders", Forward: "url"}
 """Records that may be written as the value of one of their keys: `message_rate: 100/s` is `{rate: 100/s}`."""
 
 TEXT_CHECKS: Final[dict[tuple[type, str], Callable[[str], object]]] = {
@@ -52,5 +53,5 @@ def check_listen(listen: Listen) -> None:
             raise OptionError(f"{name} belongs to a Unix socket, and {listen.address} is none: delete it, or write address: unix:/path", name)
 
 
-RECORD_CHECKS: Final[dict[type, Callable[..., None]]] = {Listen: check_listen}
+RECORD_CHECKS: Final[dict[type, Callable[..., None]]] = {Listen: check_listen, Auth: check_auth, Jwt: check_jwt}
 """Each record of these types is checked as a whole."""

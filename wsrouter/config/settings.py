@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 
 from msgspec import Struct, field
 
+from wsrouter.api.allow import Allow
 from wsrouter.api.options import Duration, Option, Size
+from wsrouter.config.auth_settings import Auth
 
 
 class Setting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,6 +93,8 @@ class RouteSettings(Setting, frozen=True):
         Literal["same-host"] | str | list[str],
         Option(description='Which web pages may connect: same-host, "*", or a list of origins like https://example.com, "http://localhost:*".'),
     ] = "same-host"
+    auth: Annotated[Literal["none"] | Auth, Option(description="How it is told who somebody is: none, or one of tokens, jwt, basic, forward, plugin.")] = "none"
+    allow: Annotated[Allow | None, Option(description="Which of the users that auth knows may come in; without it all of them.")] = None
     subprotocols: Annotated[list[str], Option(description="The subprotocols that are agreed to, the preferred one first.")] = field(default_factory=list)
     compression: Annotated[bool, Option(description="Whether messages are compressed for clients that can (permessage-deflate without context takeover).")] = (
         False

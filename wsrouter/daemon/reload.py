@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from wsrouter.access.door import Door
     from wsrouter.config.settings import RouteSettings
     from wsrouter.daemon.listeners import ListenerChange
     from wsrouter.daemon.loader import SiteLoader
@@ -177,13 +178,14 @@ class _Reload:
         running, before = self._running, self._running.generation.site.file
         connections = running.connections()
         settings = {endpoint: endpoint.settings for endpoint in connections}
+        doors = {pattern: gate.door for pattern, gate in running.gates.items()}
         open_before = len(running.hub.connections)
         change.commit()
         running.become(generation, self._ended, connections)
         draining, revoked = running.retirement.draining, 0
         hosts_changed = before.server.hosts != generation.site.file.server.hosts
         for endpoint, members in connections.items():
-            revoked += await self._settle(endpoint, members, settings[endpoint], hosts_changed=hosts_changed)
+            revoked += await self._settle(endpoint, members, settings[endpoint], doors.get(endpoint.route), hosts_changed=hosts_changed)
         return done(
             generation.difference,
             self.problems,
@@ -193,17 +195,17 @@ class _Reload:
             facts={"generation": generation.number, **self._facts()},
         )
 
-    async def _settle(self, endpoint: Endpoint, members: Sequence[Member], old: RouteSettings, *, hosts_changed: bool) -> int:
+    async def _settle(self, endpoint: Endpoint, members: Sequence[Member], old: RouteSettings, door: Door | None, *, hosts_changed: bool) -> int:
         """Has the open connections of a route live by its settings of now; tells how many may not stay."""
         gate, new = self._running.gates.get(endpoint.route), endpoint.settings
-        if gate is None or (old == new and not hosts_changed):
+        if gate is None or (old == new and gate.door is door and not hosts_changed):
             return 0
-        asks_again, revoked = hosts_changed or old.origins != new.origins, 0
+        asks_again, revoked = hosts_changed or old.origins != new.origins or old.allow != new.allow or gate.door is not door, 0
         for begin in range(0, len(members), SLICE):
             for member in members[begin : begin + SLICE]:
                 if member.closing:
                     continue
-                if asks_again and not self._running.hub.admission.still_admits(member, gate):
+                if asks_again and not self._running.hub.admission.still_admits(member, gate, door):
                     member.end(Cause.ACCESS_REVOKED)
                     revoked += 1
                 else:

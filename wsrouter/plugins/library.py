@@ -82,6 +82,22 @@ class HandlerLibrary:
         """What others may change of what was read, where that is only warned of."""
         return [exposure for folder in self._folders for exposure in folder.exposures]
 
+    def find_function(self, name: str) -> object:
+        """What a plugin file defines under its own name, or under the name after a colon: no handler, but what a setting names.
+
+        Raises:
+            HandlerProblem: if there is none, or if the file cannot be loaded.
+        """
+        first, _, inner = name.partition(":")
+        if first not in self._files:
+            listed = ", ".join(self.plugin_names()) or "none"
+            raise HandlerProblem(f"there is no plugin file {first!r}; there are: {listed}", None)
+        loaded = self._load_file(first)
+        found = vars(loaded.module).get(inner or first)
+        if found is None:
+            raise HandlerProblem(f"there is no {inner or first!r} in {relative_to_here(loaded.file.path)}", None)
+        return found
+
     def plugin_names(self) -> list[str]:
         """The names of the plugin files, without importing anything."""
         return sorted(self._files)

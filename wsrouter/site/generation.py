@@ -70,6 +70,7 @@ class BuiltRoute:
         """Makes the handlers, without effects."""
         self.route = route
         self.origins = OriginPolicy(route.entry.settings.origins, dev=around.dev)
+        self.door = route.door
         self._around = around
         self._tasks = Tasks(route.entry.pattern, self._task_failed, self._tasks_grown)
         self._serving = Tasks(route.entry.pattern, self._task_failed, self._tasks_grown)
@@ -99,6 +100,7 @@ class BuiltRoute:
         if settings.origins != self.route.entry.settings.origins:
             self.origins = OriginPolicy(settings.origins, dev=self._around.dev)
         self.route = route
+        self.door = route.door
         self.endpoint.settings = settings
 
     def adopt(self, previous: BuiltRoute) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from wsrouter.access.door import Door
     from wsrouter.config.site_file import RouteEntry, StepEntry
     from wsrouter.plugins.spec import HandlerSpec
     from wsrouter.routing.pattern import Pattern
@@ -17,6 +18,8 @@ class Route:
 
     entry: RouteEntry
     pattern: Pattern
+    door: Door | None = None
+    """Who may come in; None is everybody."""
 
     @property
     def specs(self) -> list[tuple[StepEntry, HandlerSpec]]:

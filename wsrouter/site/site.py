@@ -11,6 +11,7 @@ from wsrouter.config.site_file import load_site_file
 from wsrouter.plugins.library import HandlerLibrary
 from wsrouter.routing.pattern import parse_pattern
 from wsrouter.site.checks import check_routes
+from wsrouter.site.doors import Doors
 from wsrouter.site.route import Route
 
 if TYPE_CHECKING:
@@ -44,16 +45,20 @@ def load_site(path: Path, environ: Mapping[str, str], problems: Problems, previo
         libraries.append(HandlerLibrary(folders, previous.library if previous is not None else None, trusting=trusting))
         return libraries[0]
 
+    made: list[Doors] = []
+
     def check_entries(entries: Sequence[RouteEntry]) -> None:
         if libraries:
-            check_routes(_routes(entries), libraries[0], problems)
+            before = [] if previous is None else [route.door for route in previous.routes if route.door is not None]
+            made.append(Doors(path.parent, libraries[0], problems, before))
+            check_routes(_routes(entries, made[0]), libraries[0], problems)
 
     file = load_site_file(path, make_finder=make_library, pattern_params=pattern_params, environ=environ, problems=problems, check_routes=check_entries)
     if file is None:
         for library in libraries:
             library.close()
         return None
-    return Site(file, _routes(file.routes), libraries[0], began_ns)
+    return Site(file, _routes(file.routes, made[0]), libraries[0], began_ns)
 
 
 def make_site(file: SiteFile, library: HandlerLibrary, problems: Problems, began_ns: int) -> Site | None:
@@ -63,8 +68,8 @@ def make_site(file: SiteFile, library: HandlerLibrary, problems: Problems, began
     return None if problems.errors else Site(file, routes, library, began_ns)
 
 
-def _routes(entries: Sequence[RouteEntry]) -> tuple[Route, ...]:
-    return tuple(Route(entry, parse_pattern(entry.pattern)) for entry in entries)
+def _routes(entries: Sequence[RouteEntry], doors: Doors | None = None) -> tuple[Route, ...]:
+    return tuple(Route(entry, parse_pattern(entry.pattern), None if doors is None else doors.door_of(entry)) for entry in entries)
 
 
 def pattern_params(text: str) -> tuple[str, ...]:

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from websockets.http11 import Request
 
+    from wsrouter.access.door import Door
     from wsrouter.access.origins import OriginPolicy
     from wsrouter.pipeline.endpoint import Endpoint
     from wsrouter.routing.router import Router
+    from wsrouter.wire.upgrade import Upgrade
 
 FEW_ROUTES = 5
 """So many at the most are all named where no route is near."""
@@ -47,9 +49,15 @@ class Gate(Protocol):
     def origins(self) -> OriginPolicy:
         """Which web pages may connect."""
 
+    @property
+    def door(self) -> Door | None:
+        """Who may come in; None is everybody."""
+
 
 class Known(Protocol):
     """An open connection, as far as its admission goes."""
+
+    upgrade: Upgrade
 
     def find_header(self, name: bytes) -> str | None:
         """One header of its request by its lower-case name."""
@@ -101,8 +109,10 @@ class Admission:
             return Refusal(Reason.ORIGIN, fix=gate.origins.cure(origin or ""))
         return Admitted(gate, match.path, match.params, self._client(request, peer_ip))
 
-    def still_admits(self, connection: Known, gate: Gate) -> bool:
-        """Whether an open connection could come again: asked when a reload has changed who may."""
+    def still_admits(self, connection: Known, gate: Gate, door_before: Door | None = None) -> bool:
+        """Whether an open connection could come again: asked when a reload has changed who may. `door_before` is the one it came through."""
+        if gate.door is not None and not _still_known(connection.upgrade, gate, gate.door, door_before):
+            return False
         host = connection.find_header(b"host") or ""
         if self._hosts and not admits_host(host, self._hosts):
             return False
@@ -126,6 +136,19 @@ class Admission:
             return peer_ip
         headers = request.headers
         return client_address(peer_ip, headers.get_all("X-Forwarded-For"), headers.get_all("Forwarded"), self._trusted)
+
+
+def _still_known(upgrade: Upgrade, gate: Gate, door: Door, before: Door | None) -> bool:
+    """Whether the user of an open connection is still known, and still allowed."""
+    allow = gate.endpoint.settings.allow
+    if upgrade.user is None or (allow is not None and not allow.admits(upgrade.user, upgrade.claims, upgrade.params)):
+        return False
+    if door is before:
+        return True
+    from wsrouter.wire.request import ClientRequest
+
+    request = ClientRequest(upgrade.head, gate.endpoint.route, upgrade.path, upgrade.params, upgrade.peer, upgrade.client)
+    return door.still_admits(request, upgrade.user, before)
 
 
 def _check_http(request: Request) -> Refusal | None:

@@ -58,6 +58,8 @@ class Connection(Intake, asyncio.Protocol):
         """The 101 is written already; `open` begins its life."""
         super().__init__(hub, transport, upgrade)
         self.watch = Watch(self.endpoint.settings, hub.loop.time())
+        if upgrade.expires_in_s:
+            self.watch.expire_at(hub.loop.time() + upgrade.expires_in_s)
         self.on_pong: Callable[[bytes], None] | None = None
         self._limit = self.endpoint.settings.limits.message_size
         self._control_at = 0.0

@@ -7,28 +7,40 @@ is held until the 101 is written. Refusals have constant bodies, no `Server` hea
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
+from msgspec.structs import replace
 from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooManyHeaders
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
+from websockets.frames import Close
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from wsrouter.access.bounds import MAX_HEAD_BYTES
+from wsrouter.access.credentials import BEARER
+from wsrouter.access.decision import Decision, Later, Rejected
+from wsrouter.access.door import check_allowed
 from wsrouter.api.causes import Reason
 from wsrouter.api.ports import Attempt, Failure, Refusal
+from wsrouter.api.user import User
+from wsrouter.wire.closing import CLOSE
 from wsrouter.wire.connection import Connection
+from wsrouter.wire.frames import frame
 from wsrouter.wire.head import HeaderView, OrdinaryRequest, head_end, ordinary_response, parse_ordinary, to_request
+from wsrouter.wire.request import ClientRequest
 from wsrouter.wire.room import find_refusal
 from wsrouter.wire.upgrade import Deflate, Upgrade
+from wsrouter.wire.waiting_room import WaitingRoom
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from websockets.typing import Subprotocol
 
-    from wsrouter.wire.admission import Admitted
+    from wsrouter.access.door import Door
+    from wsrouter.wire.admission import Admission, Admitted
     from wsrouter.wire.hub import Hub
 
 # After a refusal: how long the client may take to read it and hang up.
@@ -39,6 +51,28 @@ WINDOW_BITS = 12
 _DEFLATE = ServerPerMessageDeflateFactory(
     server_no_context_takeover=True, client_no_context_takeover=True, server_max_window_bits=WINDOW_BITS, compress_settings={"memLevel": 5}
 )
+
+
+Agreed = tuple[bytes, str | None, Deflate | None]
+"""The 101, the subprotocol and the compression that it agrees to."""
+
+# What `refuse: close` says to a client that a status could not reach. Codes from 4000 are free for applications.
+CLOSE_CODES: Final = {401: 4401, 403: 4403, 429: 4429, 503: 1013}
+# What may come before the 101 is there: hardly anybody sends anything then. More stays in the socket.
+MOST_HELD_BYTES: Final = MAX_HEAD_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A request that goes to a route, before it is known whether it comes in."""
+
+    admitted: Admitted
+    head: bytes
+    request: Request | OrdinaryRequest
+    protocol: HandshakeProtocol | None
+    """The library's, where it has read the request."""
+    admission: Admission
+    """Whose answer that was: a reload may bring another while somebody waits."""
 
 
 class HandshakeProtocol(ServerProtocol):
@@ -52,7 +86,7 @@ class HandshakeProtocol(ServerProtocol):
 class Handshake(asyncio.Protocol):
     """One socket from its accept to the 101, or to a refusal."""
 
-    __slots__ = ("_buffer", "_hub", "_is_answered", "_peername", "_transport", "slot")
+    __slots__ = ("_buffer", "_hub", "_is_answered", "_peername", "_pending", "_transport", "slot")
 
     def __init__(self, hub: Hub) -> None:
         """Made by the listener for each socket."""
@@ -60,6 +94,8 @@ class Handshake(asyncio.Protocol):
         self._hub = hub
         self._buffer = bytearray()
         self._is_answered = False
+        self._pending: asyncio.Task[None] | None = None
+        """A decision that is waited for; what comes meanwhile is held."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there; its request must be whole within `server.limits.handshake`."""
@@ -75,6 +111,10 @@ class Handshake(asyncio.Protocol):
         if self._is_answered:
             return
         self._buffer += data
+        if self._pending is not None:
+            if len(self._buffer) > MAX_HEAD_BYTES + MOST_HELD_BYTES:
+                self._transport.pause_reading()
+            return
         if not 0x41 <= self._buffer[0] <= 0x5A:  # methods are upper-case letters; 0x16 begins a TLS hello
             detail = "TLS on a plain listener" if self._buffer[0] == 0x16 else "not HTTP"
             self._refuse(Refusal(Reason.MALFORMED, detail))
@@ -95,7 +135,10 @@ class Handshake(asyncio.Protocol):
         self._hub.timers.discard(self)
         if not self._is_answered:
             self._is_answered = True
-            if self._buffer:
+            if self._pending is not None:
+                self._pending.cancel()
+                self._record(Refusal(Reason.AUTH_UNAVAILABLE, "gone before it was known who it is"))
+            elif self._buffer:
                 self._record(Refusal(Reason.MALFORMED, "gone before the request was whole"))
             else:
                 self._hub.observer.vanished(self._peer)
@@ -105,6 +148,10 @@ class Handshake(asyncio.Protocol):
         if self._is_answered:
             self._transport.abort()
             return None
+        if self._pending is not None:
+            self._pending.cancel()
+            self._refuse(Refusal(Reason.AUTH_UNAVAILABLE, f"not known who it is after {self._hub.limits.handshake:g} s", "server.limits.handshake is how long"))
+            return now + LINGER_S
         self._refuse(Refusal(Reason.TIMEOUT, f"{len(self._buffer)} bytes in {self._hub.limits.handshake:g} s"))
         return now + LINGER_S
 
@@ -124,45 +171,135 @@ class Handshake(asyncio.Protocol):
             if request is None:
                 self._refuse(_parse_failure(protocol))
                 return
-        decision = self._hub.admission.decide(request, self._peer_ip)
-        refusal = decision if isinstance(decision, Refusal) else self._room_for(decision)
-        if refusal is not None or isinstance(decision, Refusal):
-            self._refuse(refusal or Refusal(Reason.ERROR))
+        admission = self._hub.admission
+        decision = admission.decide(request, self._peer_ip)
+        if isinstance(decision, Refusal):
+            self._refuse(decision)
             return
-        if isinstance(request, OrdinaryRequest) and not (decision.gate.endpoint.settings.compression and "sec-websocket-extensions" in request.headers):
-            self._upgrade(decision, head, rest, ordinary_response(request))
-            return
-        self._negotiate(protocol, decision, head, rest)
+        newcomer = Newcomer(decision, head, request, protocol, admission)
+        if decision.gate.door is not None:
+            self._ask_at(decision.gate.door, newcomer)
+        else:
+            self._let_in(newcomer, rest)
 
-    def _negotiate(self, protocol: HandshakeProtocol | None, admitted: Admitted, head: bytes, rest: bytes) -> None:
-        """Has `ServerProtocol` agree on subprotocol and compression: only now is the route known that says which."""
-        if protocol is None:
-            protocol = _parse(head)[0]
-        settings = admitted.gate.endpoint.settings
-        protocol.available_extensions = [_DEFLATE] if settings.compression else None
-        protocol.available_subprotocols = settings.subprotocols  # type: ignore[assignment]  # Subprotocol is a str
-        response = protocol.accept(to_request(head))
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            self._refuse(Refusal(Reason.MALFORMED, str(protocol.handshake_exc)))
+    # Routes with `auth`.
+
+    def _ask_at(self, door: Door, newcomer: Newcomer) -> None:
+        """Has it decided who this is: at once where that can be, else held until it is."""
+        hub, admitted = self._hub, newcomer.admitted
+        wait_s = hub.failures.wait_s(address_group(admitted.client), hub.loop.time())
+        if wait_s:
+            headers = (("Retry-After", str(wait_s)),)
+            self._turn_away(newcomer, Refusal(Reason.TOO_MANY, "too many wrong credentials from this address", f"it may try again in {wait_s} s", headers))
             return
+        request = ClientRequest(newcomer.head, admitted.gate.endpoint.route, admitted.path, admitted.params, self._peer, admitted.client)
+        decision = door.decide(request)
+        if isinstance(decision, User | Rejected):
+            self._decided(newcomer, decision)
+            return
+        room = hub.waiting_room = hub.waiting_room or WaitingRoom()
+        refusal = Refusal(Reason.AUTH_UNAVAILABLE, f"{room.waiting} others wait for a decision") if room.is_full else self._room_for(admitted)
+        if refusal is not None:
+            self._turn_away(newcomer, refusal)
+            return
+        self._pending = hub.loop.create_task(self._wait(newcomer, decision, room), name="handshake")
+
+    async def _wait(self, newcomer: Newcomer, decide: Later, room: WaitingRoom) -> None:
+        decision = await room.decide(decide)
+        self._pending = None
+        if self._is_answered:
+            return
+        try:
+            self._resume(newcomer, decision)
+        except Exception as error:  # noqa: BLE001 -- as in _decide
+            self._hub.observer.failed(Failure("", "wsrouter", "handshake", error, None))
+            self._refuse(Refusal(Reason.ERROR))
+
+    def _resume(self, newcomer: Newcomer, decision: Decision) -> None:
+        """Goes on with a decision that was waited for, unless a reload has changed the route meanwhile: then it is asked again."""
+        admission = self._hub.admission
+        if newcomer.admission is admission:
+            self._decided(newcomer, decision)
+            return
+        door, admitted = newcomer.admitted.gate.door, admission.decide(newcomer.request, self._peer_ip)
+        if isinstance(admitted, Refusal):
+            self._refuse(admitted)
+            return
+        again = Newcomer(admitted, newcomer.head, newcomer.request, newcomer.protocol, admission)
+        if admitted.gate.door is None or admitted.gate.door is door:
+            self._decided(again, decision)
+        else:
+            self._ask_at(admitted.gate.door, again)
+
+    def _decided(self, newcomer: Newcomer, decision: Decision) -> None:
+        hub, admitted = self._hub, newcomer.admitted
+        if isinstance(decision, Rejected):
+            if decision.is_guess:
+                hub.failures.add(address_group(admitted.client), hub.loop.time())
+            self._turn_away(newcomer, decision.refusal)
+            return
+        refusal = check_allowed(admitted.gate.endpoint.settings.allow, decision.name, decision.claims, admitted.params)
+        if refusal is None and decision.expires_at is not None and decision.expires_at <= hub.clock.now().timestamp():
+            refusal = Refusal(Reason.UNAUTHENTICATED, "the credentials have expired")
+        if refusal is not None:
+            self._turn_away(newcomer, refusal)
+            return
+        self._let_in(newcomer, bytes(self._buffer[len(newcomer.head) :]), decision)
+
+    def _turn_away(self, newcomer: Newcomer, refusal: Refusal) -> None:
+        """Refuses as the route does it: by a status, or by a close frame, as pages cannot read a status."""
+        door, code = newcomer.admitted.gate.door, CLOSE_CODES.get(refusal.reason.status)
+        agreed = self._negotiate(newcomer) if door is not None and door.refuse == "close" and code is not None else None
+        if agreed is None or isinstance(agreed, Refusal):
+            self._refuse(refusal)
+            return
+        assert code is not None
+        self._say_last(refusal, agreed[0] + frame(CLOSE, Close(code, refusal.reason.value).serialize()))
+
+    def _let_in(self, newcomer: Newcomer, rest: bytes, user: User | None = None) -> None:
+        """The last question: whether there is room. Then the 101."""
+        refusal = self._room_for(newcomer.admitted, user)
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        agreed = self._negotiate(newcomer)
+        if isinstance(agreed, Refusal):
+            self._refuse(agreed)
+        else:
+            self._upgrade(newcomer, rest, agreed, user)
+
+    def _negotiate(self, newcomer: Newcomer) -> Agreed | Refusal:
+        """The 101. Has `ServerProtocol` agree on subprotocol and compression: only now is the route known that says which."""
+        settings, request = newcomer.admitted.gate.endpoint.settings, newcomer.request
+        if isinstance(request, OrdinaryRequest) and not (settings.compression and "sec-websocket-extensions" in request.headers):
+            return ordinary_response(request), None, None
+        protocol = newcomer.protocol or _parse(newcomer.head)[0]
+        protocol.available_extensions = [_DEFLATE] if settings.compression else None
+        # A page that offers subprotocols fails where none is agreed on, so one that brought a token this way gets `bearer`, never the token.
+        known = settings.subprotocols if newcomer.admitted.gate.door is None else [*settings.subprotocols, BEARER]
+        protocol.available_subprotocols = known  # type: ignore[assignment]  # Subprotocol is a str
+        response = protocol.accept(to_request(newcomer.head))
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            return Refusal(Reason.MALFORMED, str(protocol.handshake_exc))
         protocol.send_response(response)
         deflate = None
         if protocol.extensions:
             extension = protocol.extensions[0]
             assert isinstance(extension, PerMessageDeflate)
             deflate = Deflate(extension.remote_max_window_bits, extension.local_max_window_bits)
-        self._upgrade(admitted, head, rest, b"".join(protocol.data_to_send()), protocol.subprotocol, deflate)
+        return b"".join(protocol.data_to_send()), protocol.subprotocol, deflate
 
-    def _room_for(self, admitted: Admitted) -> Refusal | None:
-        return find_refusal(self._hub, admitted.gate.endpoint, admitted.client, None)
+    def _room_for(self, admitted: Admitted, user: User | None = None) -> Refusal | None:
+        return find_refusal(self._hub, admitted.gate.endpoint, admitted.client, None if user is None else user.name)
 
-    def _upgrade(self, admitted: Admitted, head: bytes, rest: bytes, response: bytes, subprotocol: str | None = None, deflate: Deflate | None = None) -> None:
+    def _upgrade(self, newcomer: Newcomer, rest: bytes, agreed: Agreed, user: User | None) -> None:
         """Writes the 101 and hands the socket over; this object is done."""
         self._is_answered = True
         self._hub.timers.discard(self)
+        admitted, (response, subprotocol, deflate) = newcomer.admitted, agreed
         upgrade = Upgrade(
             endpoint=admitted.gate.endpoint,
-            head=head,
+            head=newcomer.head,
             path=admitted.path,
             params=admitted.params,
             peer=self._peer,
@@ -171,6 +308,11 @@ class Handshake(asyncio.Protocol):
             deflate=deflate,
             response=response,
         )
+        if user is not None:
+            expires_in_s = 0.0 if user.expires_at is None else max(0.001, user.expires_at - self._hub.clock.now().timestamp())
+            if not self._transport.is_reading():  # too much came while it was decided
+                self._transport.resume_reading()
+            upgrade = replace(upgrade, user=user.name, claims=user.claims, expires_in_s=expires_in_s)
         connection = Connection(self._hub, self._transport, upgrade)
         self._transport.set_protocol(connection)
         self._transport.write(response)
@@ -179,11 +321,15 @@ class Handshake(asyncio.Protocol):
             connection.data_received(rest)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answers with an error, and ends this direction; the client has a moment to read it."""
+        """Answers with an error."""
+        self._say_last(refusal, _refusal_bytes(refusal))
+
+    def _say_last(self, refusal: Refusal, answer: bytes) -> None:
+        """Answers, and ends this direction; the client has a moment to read it."""
         self._is_answered = True
         self._record(refusal)
         transport = self._transport
-        transport.write(_refusal_bytes(refusal))
+        transport.write(answer)
         self._hub.timers.set(self, self._hub.loop.time() + LINGER_S)
         if not transport.can_write_eof():
             transport.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from wsrouter.access.addresses import address_group
+from wsrouter.access.failures import Failures
 from wsrouter.api.causes import Cause
 from wsrouter.api.context import Clock
 from wsrouter.api.ports import Observer
@@ -20,6 +21,8 @@ from wsrouter.wire.timers import Timers
 if TYPE_CHECKING:
     from wsrouter.pipeline.endpoint import Endpoint
     from wsrouter.wire.admission import Admission
+    from wsrouter.wire.upgrade import Upgrade
+    from wsrouter.wire.waiting_room import WaitingRoom
 
 
 class Flushable(Protocol):
@@ -33,6 +36,7 @@ class Member(Flushable, Protocol):
     """An open connection, as the hub holds it."""
 
     endpoint: Endpoint
+    upgrade: Upgrade
     closing: bool
 
     @property
@@ -78,6 +82,8 @@ class Hub:
         self.by_address: dict[str, int] = {}
         self.census = Census()
         self.boundaries = Boundaries(loop.call_soon)
+        self.failures = Failures()
+        self.waiting_room: WaitingRoom | None = None  # made when a decision on a newcomer must wait for the first time
         self.timers = Timers(loop.time, loop.call_at)
         self.topics = Topics(encode=encode, call_soon=loop.call_soon, call_later=loop.call_later, monotonic=clock.monotonic)
         self.on_last_closed: Callable[[], None] | None = None

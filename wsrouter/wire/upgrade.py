@@ -36,3 +36,5 @@ class Upgrade(Struct, frozen=True):
     """The 101 as it went, for coroutines that look at it."""
     user: str | None = None
     claims: Mapping[str, object] = field(default_factory=dict)
+    expires_in_s: float = 0.0
+    """How long the credentials are good; 0 is for ever."""

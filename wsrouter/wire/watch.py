@@ -46,6 +46,7 @@ class Watch:
     __slots__ = (
         "_age_at",
         "_close_by",
+        "_expires_at",
         "_frame_at",
         "_frame_by",
         "_frame_seen_at",
@@ -75,6 +76,11 @@ class Watch:
         self._frame_seen_at = self._frame_by = 0.0
         # Frames that are not finished are looked for with each ping, and where there is none, at times of their own.
         self._look_at = 0.0 if 0 < settings.keepalive.ping <= FRAME_TIMEOUT_S else now + FRAME_TIMEOUT_S
+        self._expires_at = 0.0
+
+    def expire_at(self, moment: float) -> None:
+        """Its credentials are good until then."""
+        self._expires_at = moment
 
     def change(self, old: RouteSettings, new: RouteSettings, now: float, open_s: float, messages_in: int) -> None:
         """A reload changed the settings of a connection that is open for `open_s`: what differs counts from now, an age from its opening."""
@@ -101,7 +107,7 @@ class Watch:
         """When to look next, stalled clients left out."""
         if self._close_by:
             return self._close_by
-        moments = [moment for moment in (self._ping_at, self._pong_by, self._idle_at, self._age_at, self._look_at, self._frame_by) if moment]
+        moments = [moment for moment in (self._ping_at, self._pong_by, self._idle_at, self._age_at, self._expires_at, self._look_at, self._frame_by) if moment]
         return min(moments) if moments else None
 
     def look(self, connection: Watched, now: float) -> None:
@@ -109,6 +115,9 @@ class Watch:
         if self._close_by:
             if now >= self._close_by:
                 connection.abort()
+            return
+        if self._expires_at and now >= self._expires_at:
+            connection.end(Cause.AUTH_EXPIRED)
             return
         self._look_at_pong(connection, now)
         self._look_at_frame(connection, now)
