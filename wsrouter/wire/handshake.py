@@ -18,6 +18,7 @@ from websockets.frames import Close
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from wsrouter.access.addresses import address_group
 from wsrouter.access.bounds import MAX_HEAD_BYTES
 from wsrouter.access.credentials import BEARER
 from wsrouter.access.decision import Decision, Later, Rejected
