@@ -65,6 +65,7 @@ class _Gate:
     def __init__(self, settings: RouteSettings) -> None:
         self.endpoint = EchoEndpoint(settings)
         self.origins = OriginPolicy(settings.origins)
+        self.door = None
 
 
 def handshake(data: bytes) -> None:

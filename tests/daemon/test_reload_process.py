@@ -226,7 +226,7 @@ def test_sighup_during_a_drain_reloads_and_the_drain_goes_on(daemon, tmp_path: P
                 client.recv(timeout=5)
             assert closed.value.rcvd is not None
             assert 1012 == closed.value.rcvd.code
-    assert 4 == len(running.find_records("connection.closed", cause="route_changed"))
+    running.wait_for("connection.closed", count=4, cause="route_changed")
 
 
 class Ticks(threading.Thread):
@@ -301,4 +301,5 @@ def test_a_mutation_that_is_saved_where_the_daemon_watches_ends_nobody(daemon, t
         restore(plugins)
         running.wait_for("reload.done")
         assert ("x", "x!") == (ask(echo, "x"), ask(loud, "x"))
+    running.wait_for("connection.closed", count=2)
     assert {"client_close"} == {record["cause"] for record in running.find_records("connection.closed")}

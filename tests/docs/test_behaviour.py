@@ -63,4 +63,5 @@ def test_a_failing_handler_closes_only_the_connection_that_it_failed_for(daemon)
         other.send("good")
 
         assert (1011, "good") == (closed.value.rcvd.code, other.recv(timeout=5))
+    running.wait_for("connection.closed", count=2)
     assert 1 == len(running.find_records("handler.failed"))

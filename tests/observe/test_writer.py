@@ -290,9 +290,10 @@ def test_a_process_without_stderr_loses_its_lines_and_nothing_else():
 
 def test_a_closed_writer_begins_again_with_the_next_line(pipe):
     reader, stream = pipe
+    others = set(threading.enumerate())
     writer = LogWriter(stream)
     writer.write(b"one")
-    (thread,) = (thread for thread in threading.enumerate() if thread.name == "wsrouter-log")
+    (thread,) = (thread for thread in set(threading.enumerate()) - others if thread.name == "wsrouter-log")
     writer.close()
     thread.join(5)
     assert not thread.is_alive()

@@ -13,7 +13,6 @@ from wsrouter.plugins.choice import Candidate, ChoiceError, candidates, choose, 
 from wsrouter.plugins.import_path import entry_points, find_entry_point, load_import_path
 from wsrouter.plugins.module_file import ModuleFile, line_of
 from wsrouter.plugins.module_loader import LoadedModule, PluginFolder
-from wsrouter.plugins.process_state import settle_changes, take_state
 from wsrouter.plugins.spec import HandlerSpec
 
 
@@ -66,13 +65,8 @@ class HandlerLibrary:
             HandlerProblem: if there is none, or if it cannot be loaded.
         """
         if name not in self._found:
-            before = take_state()
-            try:
-                self._found[name] = self._load(name)
-            except HandlerProblem as problem:
-                self._found[name] = problem
-            if changes := settle_changes(before):
-                self.changes.append((name, changes))
+            is_ours = name in BUILTIN_HANDLERS and name not in self._files
+            self._found[name] = self._load_or_problem(name) if is_ours else self._load_foreign(name)
         found = self._found[name]
         if isinstance(found, HandlerProblem):
             raise HandlerProblem(found.message, found.place) from found.__cause__
@@ -152,6 +146,22 @@ class HandlerLibrary:
         for name, file in files:
             if not name.startswith("_"):
                 self._files.setdefault(name, []).append((folder, file))
+
+    def _load_or_problem(self, name: str) -> HandlerSpec | HandlerProblem:
+        try:
+            return self._load(name)
+        except HandlerProblem as problem:
+            return problem
+
+    def _load_foreign(self, name: str) -> HandlerSpec | HandlerProblem:
+        """Loads what is not wsrouter's own, and notes what that changed of the process."""
+        from wsrouter.plugins.process_state import settle_changes, take_state  # brings logging with it: 5 ms
+
+        before = take_state()
+        found = self._load_or_problem(name)
+        if changes := settle_changes(before):
+            self.changes.append((name, changes))
+        return found
 
     def _load(self, name: str) -> HandlerSpec:
         """Looks for a handler in the order that the class states."""
