@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.wire import BIG, BYE, CONT, PING, QUIET, TEXT, EchoEndpoint, Wire, close_codes, frame, masked, split_frames, texts
+from support.wire import BIG, BYE, CONT, PING, PONG, QUIET, TEXT, EchoEndpoint, Wire, close_codes, frame, masked, split_frames, texts
 from wsrouter.access.bounds import MESSAGES_A_TURN
 from wsrouter.api.causes import Cause
 from wsrouter.config.settings import Keepalive, Limits, Outbox, Rate, RouteSettings
@@ -268,6 +268,16 @@ def test_control_frames_within_their_rate_may_go_on_for_ever(opcode):
         wire.read(masked(opcode, b"p"))
         wire.loop.advance(0.05)
     assert not wire.connection.closing
+
+
+def test_answers_to_our_own_pings_are_no_flood():
+    wire = Wire(QUIET)
+    wire.connection.pongs_due = 200
+    wire.read(masked(PONG) * 250)
+    wire.settle()
+    assert not wire.connection.closing
+    wire.read(masked(PONG) * 2)
+    assert wire.connection.closing
 
 
 def test_a_flood_after_our_close_frame_is_not_answered_either():

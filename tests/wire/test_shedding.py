@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.wire import CONT, FIN, HIGH_BYTES, PING, RSV1, TEXT, Wire, frame, split_frames, texts
+from wsrouter.access.bounds import MOST_SHEDDING
 from wsrouter.api.causes import Cause
 from wsrouter.config.settings import Keepalive, Latest, Outbox, RouteSettings
 from wsrouter.wire.frames import encode
@@ -275,3 +276,9 @@ def test_every_policy_does_what_its_model_does(policy, messages, room):
     assert expected_taken == taken
     assert [each[1] for each in waiting] == outbox.all()
     assert dropped + len(taken) + len(waiting) == len(messages)
+
+
+def test_an_outbox_that_drops_bounds_the_number_of_its_messages_too():
+    outbox = SheddingOutbox(0.0)
+    dropped, _ = outbox.shed([encode("")] * (MOST_SHEDDING + 5), None, 1 << 30, keep_old=False)
+    assert (5, MOST_SHEDDING) == (dropped, len(outbox.frames))

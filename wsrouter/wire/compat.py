@@ -262,6 +262,7 @@ class WebSocket:
         await self.check_open()
         payload, answered = self._pings.add(payload)
         self.connection.on_pong = self._on_pong
+        self.connection.pongs_due += 1
         self.connection.send_control(frame(PING, payload))
         await self.drain()
         return answered

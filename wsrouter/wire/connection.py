@@ -51,6 +51,7 @@ class Connection(Intake, asyncio.Protocol):
         "_limit",
         "_slow",
         "on_pong",
+        "pongs_due",
         "watch",
     )
 
@@ -63,6 +64,7 @@ class Connection(Intake, asyncio.Protocol):
         self.on_pong: Callable[[bytes], None] | None = None
         self._limit = self.endpoint.settings.limits.message_size
         self._control_at = 0.0
+        self.pongs_due = 0  # answers to the pings of its coroutine, which are no flood however many they are
         self._slow: SlowLane | None = None
         self._closes = NO_CLOSES
         self._ending: Ending | None = None
@@ -203,9 +205,12 @@ class Connection(Intake, asyncio.Protocol):
         for event in lane.feed(piece):
             size += len(event.data)
             if event.opcode >= Opcode.CLOSE:
-                is_flood = self._is_flood()
                 if event.opcode is Opcode.PONG:
                     self._pong(bytes(event.data))
+                if event.opcode is Opcode.PONG and self.pongs_due:
+                    self.pongs_due -= 1
+                else:
+                    is_flood = self._is_flood()
             elif not self.closing:
                 self._data_frame(lane, event)
         if is_flood:
