@@ -190,7 +190,7 @@ def test_a_route_that_asks_for_4429_closes_with_it(daemon):
     running = daemon("routes: {/echo: {echo: , limits: {message_rate: {rate: 1/h, burst: 1}, close_code: 4429}}}")
     with connect(running.url("/echo")) as client:
         client.send("one")
-        assert client.recv(timeout=5) == "one"
+        assert "one" == client.recv(timeout=5)
         client.send("two")
         with pytest.raises(ConnectionClosedError) as closed:
             client.recv(timeout=5)
