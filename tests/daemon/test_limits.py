@@ -208,3 +208,20 @@ def test_a_full_route_refuses_with_503_and_a_time_to_come_again_and_other_routes
         connect(running.url("/other")).close()
     running.wait_for("connection.closed", route="/one")
     connect(running.url("/one")).close()
+
+
+def test_a_user_with_too_many_connections_to_a_route_gets_429_and_others_come_in(daemon):
+    tokens = {"alice": "a" * 32, "bob": "b" * 32}
+    running = daemon(f"routes: {{/one: {{echo: , auth: {{tokens: {json.dumps(tokens)}}}, limits: {{connections_per_user: 1}}}}}}")
+
+    def come(user):
+        return connect(running.url("/one"), additional_headers={"Authorization": f"Bearer {tokens[user]}"})
+
+    with come("alice"):
+        with pytest.raises(InvalidStatus) as refused:
+            come("alice")
+        assert 429 == refused.value.response.status_code
+        assert "limits.connections_per_user of /one is 1" == running.wait_for("handshake.refused", reason="too_many")["fix"]
+        come("bob").close()
+    running.wait_for("connection.closed", user="alice")
+    come("alice").close()
