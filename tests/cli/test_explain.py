@@ -88,3 +88,16 @@ def test_of_many_routes_those_that_came_closest_are_shown(wsrouter, write):
 
     assert shown[0].split()[0] == "/x/y"
     assert shown[-1] == "  and 81 more, which --json lists"
+
+
+def test_the_limits_of_the_server_and_the_constants_are_shown(wsrouter, write):
+    write(
+        "site.yaml",
+        "server: {limits: {connections_per_address: 7}}\nroutes: {/echo: {echo: , limits: {connections: 9}, outbox: {on_full: {latest: message.symbol}}}}",
+    )
+    _, out, _ = wsrouter("explain", "/echo")
+    for line in ("limits.connections 9", "outbox.on_full {latest: message.symbol}", "server.limits.connections_per_address 7", "control frames 20/s, burst 50"):
+        assert line in " ".join(out.split()), line
+    told = json.loads(wsrouter("explain", "/echo", "--json")[1])
+    assert "7" == told["server_limits"]["server.limits.connections_per_address"]
+    assert "closed with 1008, flood" in [bound["beyond"] for bound in told["constants"]]

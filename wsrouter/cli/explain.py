@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from wsrouter.site.route import Route
+    from wsrouter.site.site import Site
 
 NAME = "explain"
 HELP = "tell which route serves a path, and why, with every setting in force"
@@ -62,9 +63,10 @@ def run(arguments: Namespace) -> int:
     route = match.value if match is not None else None
     params = dict(match.params) if match is not None else {}
     if arguments.json:
-        print(json.dumps(as_json(wanted, route, params, others), indent=2, ensure_ascii=False))
+        print(json.dumps(as_json(site, wanted, route, params, others), indent=2, ensure_ascii=False))
     elif route is not None:
         _print_route(wanted, route, params)
+        _print_server(site)
         _print_others(others)
     else:
         nearest = router.nearest(wanted)
@@ -87,7 +89,7 @@ def path_of(text: str) -> str:
         raise CommandError(f"{text!r} is no URL: {error}", 2) from None
 
 
-def as_json(path: str, route: Route | None, params: dict[str, str | int], others: list[tuple[str, str]]) -> dict[str, object]:
+def as_json(site: Site, path: str, route: Route | None, params: dict[str, str | int], others: list[tuple[str, str]]) -> dict[str, object]:
     """The explanation as JSON."""
     return {
         "path": path,
@@ -96,6 +98,7 @@ def as_json(path: str, route: Route | None, params: dict[str, str | int], others
         "params": params,
         "steps": steps_json(route) if route is not None else [],
         "settings": [{"setting": name, "value": value, "from": place} for name, value, place in settings_of(route)] if route is not None else [],
+        "server_limits": dict(server_limits(site)),
         "constants": [bound._asdict() for bound in BOUNDS],
         "others": [{"route": pattern, "why": why} for pattern, why in others],
     }
@@ -116,6 +119,14 @@ def settings_of(route: Route) -> Options:
 
     entry = route.entry
     return [(name, text, str(entry.sources.get(name, "default"))) for name, text in flat_settings(RouteSettings, entry.settings)]
+
+
+def server_limits(site: Site) -> list[tuple[str, str]]:
+    """What the whole server takes: every setting with its value as YAML has it."""
+    from wsrouter.config.describe import flat_settings
+    from wsrouter.config.settings import ServerLimits
+
+    return flat_settings(ServerLimits, site.file.server.limits, "server.limits.")
 
 
 def options_of(route: Route) -> list[Options]:
@@ -145,6 +156,11 @@ def _print_route(path: str, route: Route, params: dict[str, str | int]) -> None:
             _print_table(("OPTION", "VALUE", "FROM"), options, "    ")
     print("\nsettings")
     _print_table(("SETTING", "VALUE", "FROM"), settings_of(route))
+
+
+def _print_server(site: Site) -> None:
+    print("\nlimits of the server")
+    _print_table(("SETTING", "VALUE"), server_limits(site))
     print("\nconstants, the same for every route")
     _print_table(("CONSTANT", "VALUE", "BEYOND"), [(bound.name, bound.value, bound.beyond) for bound in BOUNDS])
 

@@ -77,7 +77,7 @@ def find_refusal(hub: Hub, endpoint: Endpoint, client: str, user: str | None) ->
     if most and hub.census.of_route(endpoint.route) >= most:
         return _refuse(Reason.FULL, f"limits.connections of {endpoint.route} is {most}")
     if hub.draining or not endpoint.accepts:
-        return _refuse(Reason.DRAINING, "")
+        return _refuse(Reason.DRAINING)
     return _refuse_quarantined(endpoint.quarantine)
 
 
@@ -86,7 +86,7 @@ def retry_after() -> tuple[str, str]:
     return "Retry-After", str(math.ceil(random.uniform(*RETRY_AFTER_S)))
 
 
-def _refuse(reason: Reason, fix: str) -> Refusal:
+def _refuse(reason: Reason, fix: str = "") -> Refusal:
     return Refusal(reason, fix=fix, headers=(retry_after(),))
 
 

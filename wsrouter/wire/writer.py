@@ -206,8 +206,10 @@ class Writer(ConnectionFacts):
         """A slow consumer is closed: what waits is not for it any more, and its record says how much that was."""
         outbox = self._outbox
         if outbox is not None:
-            self._note_dropped(sum(map(count_messages, outbox.all())))
-            outbox.clear()
+            count = sum(map(count_messages, outbox.all()))
+            self._note_dropped(count)
+            self.messages_out -= count
+            self.bytes_out -= outbox.clear()
 
     def pause_writing(self) -> None:
         """The transport has enough: what comes now waits in the outbox."""
