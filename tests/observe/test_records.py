@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from wsrouter.api.causes import Cause, Reason
-from wsrouter.api.ports import Attempt, Ending, Failure, Quarantined, Refusal
+from wsrouter.api.ports import Attempt, Ending, Failure, Losses, Quarantined, Refusal
 from wsrouter.config.settings import Log
 from wsrouter.observe.logs import configure_logs
 from wsrouter.observe.records import Records
@@ -212,3 +212,26 @@ def test_a_quarantine_tells_the_last_error_how_many_and_how_to_cure_it(log):
         "error": "KeyError: 'x'",
     }  # fmt: skip
     assert ("info", "handler.released", "/hello", "hello") == tuple(released[name] for name in ("level", "event", "route", "handler"))
+
+
+def test_what_was_lost_is_told_with_who_lost_it(log):
+    records, client = log(), make_client(user="anna")
+    client.losses = Losses(dropped_in=2, dropped_out=30, waiting_bytes=4096, behind_s=1.23456)
+    records.behind(client, client.losses)
+    records.caught_up(client, client.losses)
+    records.closed(client, Ending(Cause.CLIENT_CLOSE, 1000, "", "client"))
+    told = log.read()
+    assert ["connection.behind", "connection.caught_up", "connection.closed"] == [record["event"] for record in told]
+    assert ["warning", "info", "info"] == [record["level"] for record in told]
+    for record in told:
+        assert (2, 30, 4096, 1.235) == tuple(record[name] for name in ("dropped_in", "dropped_out", "waiting_bytes", "behind_s"))
+        assert ("/rooms/{room}", "127.0.0.1:50000", client.id, "anna") == tuple(record[name] for name in ("route", "peer", "connection_id", "user"))
+    assert "outbox.on_full" in told[0]["fix"]
+
+
+def test_a_connection_that_lost_messages_of_one_kind_is_told_of_that_kind_only(log):
+    client = make_client()
+    client.losses = Losses(dropped_in=1)
+    log().closed(client, Ending(Cause.CLIENT_CLOSE, 1000, "", "client"))
+    (record,) = log.read()
+    assert {"dropped_in": 1} == {name: record[name] for name in ("dropped_in", "dropped_out", "waiting_bytes", "behind_s") if name in record}

@@ -282,3 +282,29 @@ def test_an_outbox_that_drops_bounds_the_number_of_its_messages_too():
     outbox = SheddingOutbox(0.0)
     dropped, _ = outbox.shed([encode("")] * (MOST_SHEDDING + 5), None, 1 << 30, keep_old=False)
     assert (5, MOST_SHEDDING) == (dropped, len(outbox.frames))
+
+
+@given(
+    st.sampled_from(["drop_oldest", "drop_newest", NEWEST]),
+    st.lists(st.one_of(st.tuples(st.just("publish"), st.integers(1, 5)), st.tuples(st.just("take"), st.integers(1, 100_000))), max_size=30),
+)
+def test_whatever_a_client_takes_and_when_it_gets_whole_messages_in_order_and_the_others_are_counted(policy, steps):
+    wire = behind(policy, size=20_000)
+    wire.connection.join("t")
+    published = 0
+    for what, amount in steps:
+        if what == "take":
+            wire.transport.take(min(amount, wire.transport.get_write_buffer_size()))
+            continue
+        for _ in range(amount):
+            wire.hub.topics.publish("t", json.dumps({"symbol": published % 3, "number": published, "pad": "x" * 4000}))
+            published += 1
+        wire.settle()
+    wire.transport.take()
+    numbers = [json.loads(text)["number"] for text in texts(wire.sent)]
+    assert sorted(set(numbers)) == numbers
+    dropped = wire.connection.losses.dropped_out if wire.connection.losses is not None else 0
+    assert published == len(numbers) + dropped == wire.connection.messages_out + dropped
+    assert wire.connection.bytes_out == len(wire.sent)
+    if policy is NEWEST:
+        assert {symbol: max(range(symbol, published, 3)) for symbol in range(min(3, published))} == {number % 3: number for number in numbers}
