@@ -217,3 +217,47 @@ async def test_a_client_that_does_not_read_is_still_found_after_a_change_of_sett
         await site.reload(text.replace("IDLE", "1h"))
         await until_async(lambda: connections(site)[0].closing, within=4)
         client.transport.abort()
+
+
+@pytest.mark.parametrize("word", ["old", "new"])
+async def test_what_happens_over_a_rate_counts_at_once(site: RunningSite, word: str) -> None:
+    rate = "limits: {message_rate: {rate: 1/m, burst: 1}, on_exceed: HOW}"
+    async with site.connect("/a") as client:
+        await site.reload(site_with(rate.replace("HOW", "drop"), word))
+        assert "old" == await answer(client)
+        await client.send("too much")
+        await client.ping()
+        await until_async(lambda: connections(site)[0].losses is not None)
+        await site.reload(site_with(rate.replace("HOW", "pause"), word))
+        await client.send("too much")
+        await until_async(lambda: connections(site)[0].is_held)
+        await site.reload(site_with(rate.replace("HOW", "close, close_code: 4429"), word))
+        assert (4429, "rate_limit") == await ending(client)
+
+
+async def test_what_happens_to_a_full_outbox_counts_at_once(tmp_path: Path) -> None:
+    text = "routes: {/room: {broadcast: {to_sender: false}, outbox: {size: 64KiB, on_full: HOW}, limits: {message_size: 1MiB}}}"
+    async with run_site(tmp_path, text.replace("HOW", "drop_newest")) as site, site.connect("/room", max_queue=1) as slow, site.connect("/room") as publisher:
+        slow.transport.pause_reading()
+        await until_async(lambda: site.running.hub.topics.members("/room") == 2)
+        for _ in range(20):
+            await publisher.send("x" * 1_000_000)
+        await until_async(lambda: any(connection.losses is not None for connection in connections(site)))
+        assert not any(connection.closing for connection in connections(site))
+        assert (await site.reload(text.replace("HOW", "close"))).ok
+        await publisher.send("the last drop")
+        await until_async(lambda: any(connection.closing for connection in connections(site)))
+        slow.transport.abort()
+
+
+async def test_a_number_of_connections_of_a_route_counts_for_newcomers_also_with_another_handler(site: RunningSite) -> None:
+    async with site.connect("/a") as one, site.connect("/a") as two:
+        for word in ("old", "new"):
+            await site.reload(site_with("limits: {connections: 2}", word))
+            with pytest.raises(InvalidStatus) as refused:
+                await site.connect("/a")
+            assert 503 == refused.value.response.status_code
+        assert ["old", "old"] == [await answer(one), await answer(two)]
+        await site.reload(site_with("limits: {connections: 3}", "new"))
+        async with site.connect("/a") as three:
+            assert "new" == await answer(three)

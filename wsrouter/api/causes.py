@@ -26,7 +26,7 @@ class Cause(Enum):
     PROTOCOL_ERROR = ("protocol_error", 1002, "the client broke the WebSocket protocol")
     WRONG_TYPE = ("wrong_type", 1003, "text where the handler takes binary, or the other way round")
     INVALID_TEXT = ("invalid_text", 1007, "a text message that is not UTF-8")
-    RATE_LIMIT = ("rate_limit", 1008, "more messages or bytes per second than its limits allow")
+    RATE_LIMIT = ("rate_limit", 1008, "more messages or bytes per second than its limits allow (4429 where limits.close_code says so)")
     FLOOD = ("flood", 1008, "more control frames than a client has use for")
     TIMEOUT = ("timeout", 1008, "a frame was begun and not finished in time")
     ACCESS_REVOKED = ("access_revoked", 1008, "a reload took its right to be here")
