@@ -47,11 +47,11 @@ class Crowd:
                     sock.close()
 
     def ask_all(self, text: bytes = b"there?") -> int:
-        """Sends a message with each to an echo; how many got it back."""
+        """Sends a message with each to an echo; how many got it back, perhaps behind a ping, which stays unanswered."""
         for sock in self.members:
             sock.sendall(masked(TEXT, text))
         answer = frame(TEXT, text)
-        return sum(_read(sock, len(answer)) == answer for sock in self.members)
+        return sum(_read_until(sock, answer) for sock in self.members)
 
     def say_goodbye(self) -> None:
         """Closes each by the closing handshake."""
@@ -88,6 +88,16 @@ def _status(sock: socket.socket) -> int:
             if len(data) >= 12 and not data.startswith(b"HTTP/1.1 101"):
                 return int(data[9:12])
     return int(data[9:12] or b"0")
+
+
+def _read_until(sock: socket.socket, end: bytes) -> bool:
+    data = b""
+    while not data.endswith(end):
+        piece = _read(sock, 1)
+        if not piece:
+            return False
+        data += piece
+    return True
 
 
 def _read(sock: socket.socket, size: int) -> bytes:
