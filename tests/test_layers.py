@@ -42,7 +42,7 @@ HOMES = {
     # connect is a client, and so are those of scenarios: they share nothing with wire, whose daemon they speak to.
     "websockets": ("wire", {"wsrouter/cli/connect.py", "wsrouter/scenario/client.py"}),
     "structlog": ("observe", set[str]()),
-    "aiohttp": ("admin", set[str]()),
+    "aiohttp": ("admin", {"wsrouter/access/sources/http.py"}),  # the one client of what asks outside
 }
 
 # Modules beside the folders: the public face, which is api's, and `python -m wsrouter`, which is cli's.

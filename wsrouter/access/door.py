@@ -25,7 +25,7 @@ class Request(HandshakeRequest, Protocol):
         """The headers; all values of a name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Door:
     """What a route asks of whoever wants to come in. Made once a site for all routes that say the same."""
 
@@ -68,6 +68,10 @@ class Door:
         """Whether another decides the same on everything."""
         mine, theirs = (self.cookie, self.parameter, self.refuse), (other.cookie, other.parameter, other.refuse)
         return mine == theirs and self.authenticator.same_as(other.authenticator)
+
+    def close(self) -> None:
+        """Gives back what it holds open: nobody asks it any more."""
+        self.authenticator.close()
 
     async def _later(self, decide: Later) -> Decision:
         decided = await decide()

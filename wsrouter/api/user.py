@@ -36,6 +36,10 @@ class HandshakeRequest(Protocol):
         """The query of the URL; of a repeated name the first value."""
 
     @property
+    def target(self) -> str:
+        """The request's target with its query, as sent."""
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """The request's headers; names in any case; of a repeated name the first value."""
 

@@ -23,6 +23,7 @@ from wsrouter.wire.hub import Hub
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wsrouter.access.door import Door
     from wsrouter.api.context import Clock
     from wsrouter.config.settings import Server, ServerLimits
     from wsrouter.daemon.retirement import Connections
@@ -88,8 +89,11 @@ class Running:
         file = generation.site.file
         replaced = [(old, built) for built in generation.fresh if (old := generation.replaced(built)) is not None and old not in ended]
         removed = generation.removed()
+        doors = self._doors()
         generation.take_over()
         self.generation = generation
+        for door in doors - self._doors():
+            door.close()
         self.hub.change_limits(self._limits_of(file.server))
         self.hub.topics.begin_epoch()
         self.records.connections = file.log.connections
@@ -120,6 +124,12 @@ class Running:
     async def stop(self) -> None:
         """Stops all handlers, at the same time."""
         await asyncio.gather(self.generation.stop(), self.retirement.stop())
+        for door in self._doors():
+            door.close()
+
+    def _doors(self) -> set[Door]:
+        """The doors of the generation that serves."""
+        return {built.door for built in self.generation.routes if built.door is not None}
 
     def _limits_of(self, server: Server) -> ServerLimits:
         return replace(server.limits, connections=most_connections(server.limits.connections, self.open_files))

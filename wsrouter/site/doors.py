@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, cast
 
 from wsrouter.config.auth_settings import Auth
+from wsrouter.config.finder import HandlerProblem
 from wsrouter.config.problems import Place, Problems, relative_to_here
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from wsrouter.access.decision import Authenticator
     from wsrouter.access.door import Door
     from wsrouter.access.jwt import Key, Keys
-    from wsrouter.config.auth_settings import Jwt
+    from wsrouter.access.sources.plugin import Sessions
+    from wsrouter.config.auth_settings import Forward, Jwt
     from wsrouter.config.site_file import RouteEntry
     from wsrouter.plugins.library import HandlerLibrary
 
@@ -82,7 +84,27 @@ class Doors:
             return self._of_jwt(auth.jwt)
         if auth.basic is not None:
             return self._of_basic(auth.basic)
-        raise _Problem("this way is not there yet")
+        if auth.forward is not None:
+            return self._of_forward(auth.forward)
+        assert auth.plugin is not None
+        return self._of_plugin(auth.plugin)
+
+    def _of_forward(self, forward: Forward) -> Authenticator:
+        _need("aiohttp", "forward", "auth: {forward: …}")
+        from wsrouter.access.sources.forward import ForwardAuthenticator
+
+        return ForwardAuthenticator(forward.url, forward.timeout, forward.user, forward.roles)
+
+    def _of_plugin(self, name: str) -> Authenticator:
+        from wsrouter.access.sources.plugin import PluginAuthenticator
+
+        try:
+            function = self._library.find_function(name)
+        except HandlerProblem as problem:
+            raise _Problem(problem.message, "plugin", problem.place) from None
+        if not callable(function):
+            raise _Problem(f"{name} is no function: write async def {name.rpartition(':')[2]}(request) in it, which returns a User or None", "plugin")
+        return PluginAuthenticator(name, cast("Sessions", function))
 
     def _of_tokens(self, tokens: dict[str, str] | str) -> Authenticator:
         from wsrouter.access.tokens import TokenAuthenticator, TokenFileError, check_token, parse_tokens
@@ -115,7 +137,10 @@ class Doors:
         from wsrouter.access.jwt import KeyProblem, OneKey, make_key
 
         if jwt.jwks is not None:
-            raise _Problem("this way is not there yet")
+            _need("aiohttp", "jwt.jwks", "jwks: …")
+            from wsrouter.access.sources.jwks import JwksKeys
+
+            return JwksKeys(jwt.jwks, jwt.algorithms, jwt.refresh)
         name = "key" if jwt.key is not None else "file"
         text = jwt.key if jwt.key is not None else self._read(cast("str", jwt.file), "jwt.file")
         if name == "file" and "-----BEGIN" not in text:
@@ -127,7 +152,17 @@ class Doors:
         return OneKey(key)
 
     def _of_basic(self, name: str) -> Authenticator:
-        raise _Problem("this way is not there yet")
+        _need("bcrypt", "basic", "auth: {basic: …}")
+        from wsrouter.access.passwords import PasswordFileError, parse_password_file
+        from wsrouter.access.sources.password_file import PasswordAuthenticator
+
+        try:
+            hashes = parse_password_file(self._read(name, "basic"))
+        except PasswordFileError as error:
+            raise _Problem(str(error), place=Place(relative_to_here(self._folder / name), error.line)) from None
+        if not hashes:
+            raise _Problem(f"{name} has no user, so nobody could come in: htpasswd -B {name} NAME adds one", "basic")
+        return PasswordAuthenticator(hashes)
 
     def _read(self, name: str, key: str) -> str:
         """A file beside the site."""

@@ -206,7 +206,8 @@ class Handshake(asyncio.Protocol):
         self._pending = hub.loop.create_task(self._wait(newcomer, decision, room), name="handshake")
 
     async def _wait(self, newcomer: Newcomer, decide: Later, room: WaitingRoom) -> None:
-        decision = await room.decide(decide)
+        route = newcomer.admitted.gate.endpoint.route
+        decision = await room.decide(decide, lambda error: self._hub.observer.failed(Failure(route, "auth", "authenticate", error, None)))
         self._pending = None
         if self._is_answered:
             return

@@ -44,6 +44,11 @@ class ClientRequest:
         return parse_query(split_target(target(self.head))[1])
 
     @property
+    def target(self) -> str:
+        """The request's target with its query, as sent."""
+        return target(self.head)
+
+    @property
     def subprotocols(self) -> Sequence[str]:
         """The subprotocols that the client offers, in its order."""
         return [name for value in self.fields.get_all("Sec-WebSocket-Protocol") for part in value.split(",") if (name := part.strip(" \t"))]

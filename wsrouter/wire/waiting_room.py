@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from wsrouter.access.decision import Decision, Later, unavailable
@@ -27,13 +28,14 @@ class WaitingRoom:
         """Whether no more may wait."""
         return self.waiting >= AT_ONCE + MOST_WAITING
 
-    async def decide(self, decide: Later) -> Decision:
-        """Waits for its turn, then for the decision. One that fails keeps the client out."""
+    async def decide(self, decide: Later, failed: Callable[[Exception], None]) -> Decision:
+        """Waits for its turn, then for the decision. One that fails keeps the client out, and `failed` is told."""
         self.waiting += 1
         try:
             async with self._turns:
                 return await decide()
         except Exception as error:  # noqa: BLE001 -- whatever it is, nobody comes in for it
+            failed(error)
             return unavailable(f"telling who it is failed: {type(error).__name__}")
         finally:
             self.waiting -= 1
