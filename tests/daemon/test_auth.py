@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.client import connect
-from support.daemon import Daemon, run_daemon
+from support.daemon import Daemon, run_daemon, start_process
 
 ALICE = "alice-canary-5f2c9e1ab3"
 BOB = "bob-canary-77d0c41e9f"
@@ -279,3 +280,62 @@ def _forge(header: dict[str, str], secret: str) -> str:
 
     signed = part(json.dumps(header).encode()) + "." + part(json.dumps({"sub": "alice", "exp": time.time() + 60}).encode())
     return signed + "." + part(hmac.digest(secret.encode(), signed.encode(), hashlib.sha256))
+
+
+def test_broadcast_lets_some_publish_and_others_listen(tmp_path: Path) -> None:
+    text = f"""
+routes:
+  /news/{{owner}}:
+    broadcast: {{publish: {{user: "{{owner}}"}}}}
+    auth: {TOKENS}
+"""
+    with run(tmp_path, text) as daemon:
+        path = daemon.url("/news/alice")
+        with connect(path, additional_headers=bearer(ALICE)) as alice, connect(path, additional_headers=bearer(BOB)) as bob:
+            bob.send("dropped")
+            bob.ping().wait(5)  # what bob sent before it is dealt with
+            alice.send("kept")
+            assert ("kept", "kept") == (alice.recv(5), bob.recv(5))
+
+
+def test_broadcast_subscribes_only_whom_its_option_names(tmp_path: Path) -> None:
+    text = f"""
+routes:
+  /inbox:
+    broadcast: {{subscribe: {{user: bob}}}}
+    auth: {TOKENS}
+"""
+    with run(tmp_path, text) as daemon:
+        path = daemon.url("/inbox")
+        with connect(path, additional_headers=bearer(ALICE)) as alice, connect(path, additional_headers=bearer(BOB)) as bob:
+            alice.send("for bob")
+            assert "for bob" == bob.recv(5)
+            alice.ping().wait(5)
+            with pytest.raises(TimeoutError):
+                alice.recv(0)
+
+
+def test_no_secret_appears_in_any_record_status_or_output(tmp_path: Path) -> None:
+    """Canaries in every place of a credential, good and bad, at debug level."""
+    auth = f"{{tokens: {{alice: {ALICE}}}, cookie: session, query: token}}"
+    with run(tmp_path, "log: {level: debug}\n" + site(auth), env={"XDG_RUNTIME_DIR": str(tmp_path)}) as daemon:
+        for word in (ALICE, "wrong-canary-0123456789"):
+            for arguments in (
+                {"additional_headers": {"Authorization": f"Bearer {word}"}},
+                {"additional_headers": {"Authorization": "Basic " + b64encode(f"canary:{word}".encode()).decode()}},
+                {"subprotocols": ["bearer", word]},
+                {"additional_headers": {"Cookie": f"session={word}"}},
+            ):
+                with suppress(InvalidStatus), connect(daemon.url(f"/x?token={word}"), **arguments):
+                    pass
+                with suppress(InvalidStatus), connect(daemon.url(f"/?token={word}"), **arguments):
+                    pass
+        daemon.wait_for("handshake.refused")
+        done = start_process(["status", "--config", str(tmp_path / "site.yaml"), "--json"], tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path)})
+        output, errors = done.communicate(timeout=10)
+        assert 0 == done.returncode, errors
+        shown = start_process(["explain", "/", "--config", str(tmp_path / "site.yaml")], tmp_path, {})
+        explained, _ = shown.communicate(timeout=10)
+        everything = daemon.transcript() + output.decode() + errors.decode() + explained.decode()
+    assert "canary" not in everything
+    assert b64encode(b"canary:").decode()[:8] not in everything

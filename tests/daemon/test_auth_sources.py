@@ -153,16 +153,19 @@ def test_a_changed_password_closes_whoever_came_in_with_the_old_one(tmp_path: Pa
     (tmp_path / "users").write_text(bob := htpasswd(bob="b"))
     with (tmp_path / "users").open("a") as file:
         file.write(htpasswd(alice=PASSWORD))
-    with run(tmp_path, "{basic: users}") as daemon:
-        with connect(daemon.url(), **basic("alice", PASSWORD)) as alice, connect(daemon.url(), **basic("bob", "b")) as other:
-            (tmp_path / "users").write_text(bob + htpasswd(alice="new"))
-            daemon.send_signal(1)
-            with pytest.raises(ConnectionClosed) as closed:
-                alice.recv(5)
-            assert closed.value.rcvd is not None
-            assert "access_revoked" == closed.value.rcvd.reason
-            other.send("?")
-            assert "bob" == json.loads(other.recv(5))["user"]
+    with (
+        run(tmp_path, "{basic: users}") as daemon,
+        connect(daemon.url(), **basic("alice", PASSWORD)) as alice,
+        connect(daemon.url(), **basic("bob", "b")) as other,
+    ):
+        (tmp_path / "users").write_text(bob + htpasswd(alice="new"))
+        daemon.send_signal(1)
+        with pytest.raises(ConnectionClosed) as closed:
+            alice.recv(5)
+        assert closed.value.rcvd is not None
+        assert "access_revoked" == closed.value.rcvd.reason
+        other.send("?")
+        assert "bob" == json.loads(other.recv(5))["user"]
 
 
 # Plugins.

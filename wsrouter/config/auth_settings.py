@@ -81,7 +81,7 @@ def check_auth(auth: Auth) -> None:
     given = [name for name in WAYS if getattr(auth, name) is not None]
     if len(given) != 1:
         what = f"{' and '.join(given)} are" if given else "none is"
-        raise OptionError(f"auth needs one of {', '.join(WAYS)}: {what} given", given[1] if len(given) > 1 else None)
+        raise OptionError(f"one of {', '.join(WAYS)} is needed: {what} given", given[1] if len(given) > 1 else None)
     for name in ("cookie", "query"):
         if getattr(auth, name) is not None and given[0] not in {"tokens", "jwt"}:
             raise OptionError(f"{name} is for tokens and jwt; {given[0]} looks at the request itself: delete it", name)
@@ -96,6 +96,6 @@ def check_jwt(jwt: Jwt) -> None:
     given = [name for name in KEYS if getattr(jwt, name) is not None]
     if len(given) != 1:
         what = f"{' and '.join(given)} are" if given else "none is"
-        raise OptionError(f"jwt needs one of {', '.join(KEYS)}: {what} given", given[1] if len(given) > 1 else None)
+        raise OptionError(f"one of {', '.join(KEYS)} is needed: {what} given", given[1] if len(given) > 1 else None)
     if given[0] != "key" and any(name.startswith("HS") for name in jwt.algorithms):
         raise OptionError(f"{given[0]} holds public keys, with which anybody could make an HMAC: delete HS256 and its like from algorithms", "algorithms")

@@ -4,7 +4,7 @@ Guarantees: all members see the same order, each sender's own order is kept, and
 live, without gap or duplicate.
 Loses: delivery is at most once. A message does not reach a member whose connection ends before it has read it (closed as a
 slow consumer, or gone); whoever connects again gets the history and no more. The history is in memory and ends with the
-process. With `publish: false` what clients send is dropped, and counted in `ignored`.
+process. What clients send who may not publish is dropped, and counted in `ignored`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from wsrouter import Cause, Connection, Context, Duration, Handler, History, Message, Option, OptionError, Size, Template, TopicSettings, Values
+from wsrouter import Allow, Cause, Connection, Context, Duration, Handler, History, Message, Option, OptionError, Size, Template, TopicSettings, Values
 
 NOT_IN_TOPICS = frozenset({"now", "n", "connections", "message"})
 """Placeholders that change while a connection lasts; a topic is expanded once, when it opens."""
@@ -37,6 +37,18 @@ def to_history(option: int | HistoryOption | None) -> History | None:
     return History(messages=option.messages, age_s=option.age, size_bytes=option.size)
 
 
+def may(option: bool | Allow, connection: Connection) -> bool:
+    """Whether a client may do what an option is about."""
+    return option if isinstance(option, bool) else option.admits(connection.user, connection.claims, connection.params)
+
+
+def chosen_by_clients(allow: Allow) -> str | None:
+    """A placeholder of the user that stands for what a client says of itself, rather than for a part of the path."""
+    users = allow.user if isinstance(allow.user, list) else [allow.user] if allow.user is not None else []
+    roots = {"query", "user", "claims", "connections", *NOT_IN_TOPICS}
+    return next((placeholder.name for user in users for placeholder in user.placeholders if placeholder.root in roots), None)
+
+
 class Broadcast(Handler[Message]):
     """Sends each message to all clients of the same topic: a chat room, a feed, a shared document."""
 
@@ -48,16 +60,21 @@ class Broadcast(Handler[Message]):
         Option(description="How many messages a newcomer gets first: a number, or {messages, age, size}."),
     ] = None
     to_sender: Annotated[bool, Option(description="Whether a sender gets its own messages too; they are in the history in any case.")] = True
-    publish: Annotated[bool, Option(description="Whether clients may send; false drops what they send.")] = True
-    subscribe: Annotated[bool, Option(description="Whether clients receive; false is for a backend that only sends.")] = True
+    publish: Annotated[bool | Allow, Option(description="Whether clients may send, or which as {user, roles, claims}; what others send is dropped.")] = True
+    subscribe: Annotated[
+        bool | Allow, Option(description="Whether clients receive, or which as {user, roles, claims}; false is for a backend that only sends.")
+    ] = True
     topics_: Annotated[int, Option(ge=1, description="The most topics that the route has at once; a client that needs one more is closed with 1013.")] = 10000
 
-    ignored = 0  # messages dropped by `publish: false`
+    ignored = 0  # messages of clients that may not publish
 
     def check(self) -> None:
         """Refuses options that leave nothing to do, a topic that changes, a history without a bound on its memory."""
-        if not self.publish and not self.subscribe:
+        if self.publish is False and self.subscribe is False:
             raise OptionError("publish: false and subscribe: false leave nothing to do; delete one of them", "subscribe")
+        for name, option in (("publish", self.publish), ("subscribe", self.subscribe)):
+            if isinstance(option, Allow) and (chosen := chosen_by_clients(option)):
+                raise OptionError(f"{{{chosen}}} is not of the path: any client could choose it; use path parameters", name)
         for placeholder in self.topic.placeholders:
             if placeholder.root in NOT_IN_TOPICS:
                 raise OptionError(
@@ -90,12 +107,12 @@ class Broadcast(Handler[Message]):
         if not self._by_path:
             self._names[connection.id] = topic
         self._members[topic] = self._members.get(topic, 0) + 1
-        if self.subscribe:
+        if may(self.subscribe, connection):
             connection.join(topic, self._settings)
 
     def on_message(self, connection: Connection, message: Message) -> None:
         """Publishes it; the chain ends here."""
-        if not self.publish:
+        if self.publish is not True and not may(self.publish, connection):
             self.ignored += 1
             return
         topic = self._find(connection)
