@@ -60,6 +60,10 @@ def commands(example: Example) -> list[tuple[str, list[str]]]:
     return found
 
 
+VARIABLES = {name: f"{name.lower()}-0123456789abcdef0123456789abcdef" for name in ("LAMP_TOKEN", "SECOND_LAMP_TOKEN", "JWT_KEY")}
+"""What the sites of the pages take from the environment."""
+
+
 def is_scenario_file(example: Example) -> bool:
     """Whether a block of YAML is no site but scenarios: a file below tests/."""
     return example.file is not None and example.file.startswith("tests/")
@@ -86,7 +90,7 @@ def test_a_site_of_a_page_is_a_site(example: Example, tmp_path: Path) -> None:
     path.write_text(whole_site(example), "utf-8")
     problems = Problems()
 
-    site = load_site(path, {}, problems)
+    site = load_site(path, VARIABLES, problems)
 
     assert [str(problem) for problem in problems] == []
     assert site is not None
