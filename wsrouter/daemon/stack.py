@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wsrouter import handlers  # the built-in ones are plugins, too
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from wsrouter.site.site import Site
 
 FRAMES: Final = 5
@@ -76,7 +78,12 @@ def plugin_files(site: Site) -> PluginFiles:
 
 def take_stack(thread_id: int) -> list[Frame]:
     """The lines that a thread is in at this moment, innermost first; nothing where there is no such thread."""
-    frame, stack = sys._current_frames().get(thread_id), list[Frame]()
+    return walk(sys._current_frames().get(thread_id))
+
+
+def walk(frame: FrameType | None) -> list[Frame]:
+    """The lines of a stack that begins with this frame, the innermost; where its thread goes on meanwhile, a line may be a later one."""
+    stack: list[Frame] = []
     while frame is not None and len(stack) < _DEEPEST:
         if frame.f_code.co_filename != _MACHINERY:
             stack.append(Frame(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_name))

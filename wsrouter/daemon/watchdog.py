@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wsrouter.daemon.stack import Frame, PluginFiles, take_stack
+from wsrouter.daemon.stack import Frame, PluginFiles, take_stack, walk
 
 if TYPE_CHECKING:
     import asyncio
@@ -94,7 +95,9 @@ class Watchdog:
         """Nothing is watched before `start`. `log` is used from the watchdog's own thread."""
         self.plugins = plugins
         self._log = log
-        self._stopped = threading.Event()
+        self._stopped = False
+        self._wake = threading.Lock()  # held while it watches; an Event would run Python code before the stack is looked at
+        self._wake.acquire()
         self._thread = threading.Thread(target=self._run, name="wsrouter-watchdog", daemon=True)
         self._stall: Stall | None = None
         self._held_back: list[Ended] = []  # the longest of those that were not told yet
@@ -116,7 +119,8 @@ class Watchdog:
         """Ends it; what is held back is told. Does nothing where it was not started."""
         if not self._thread.is_alive():
             return
-        self._stopped.set()
+        self._stopped = True
+        self._wake.release()
         gc.callbacks.remove(self._on_collection)
         self._thread.join(1.0)
 
@@ -124,7 +128,7 @@ class Watchdog:
         """The thread: asks, sleeps, looks whether there was an answer."""
         own_waited_s = _Waited(threading.get_native_id())
         ping = self._ask()
-        while ping is not None and not self._stopped.is_set():
+        while ping is not None and not self._stopped:
             nap = self._sleep(own_waited_s)
             ping.asked_at += nap.stood_still_s
             if ping.answered_at is None:
@@ -145,11 +149,12 @@ class Watchdog:
     def _sleep(self, own_waited_s: Callable[[], float]) -> Nap:
         """Sleeps for an interval; where it lasted longer, finds out why."""
         slept_at, worked_s, waited_s = time.monotonic(), self._cpu_s(), own_waited_s()
-        self._stopped.wait(INTERVAL_S)
+        self._wake.acquire(timeout=INTERVAL_S)
+        frame = sys._current_frames().get(self._loop_thread)  # at once: the loop's thread goes on as soon as this one lets go of the GIL
         overslept_s = time.monotonic() - slept_at - INTERVAL_S
         if overslept_s < OVERSLEPT_S:
             return Nap()
-        stack = take_stack(self._loop_thread)  # at once: what follows lets go of the GIL, and the loop's thread goes on
+        stack = walk(frame)
         if self._cpu_s() - worked_s < overslept_s / 2:
             return Nap(stood_still_s=overslept_s)
         # A thread that waits for the GIL sleeps; one that waits for a processor is ready: then the machine is busy, and nobody's fault.
