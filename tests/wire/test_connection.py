@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from support.wire import (
@@ -273,3 +276,16 @@ def test_messages_that_go_on_as_fragments_count_towards_the_rates():
     wire.read(masked(TEXT, b"d", flags=0) + masked(CONT, b"e"))
     assert [1008] == close_codes(wire.sent)
     assert b"abcabcd" == b"".join(fragments)
+
+
+def test_the_slow_lane_is_freed_without_the_collector():
+    wire = Wire(QUIET)
+    wire.read(masked(TEXT, b"a", flags=0))
+    protocol = weakref.ref(wire.connection._slow.protocol)
+    gc.disable()
+    try:
+        wire.read(masked(CONT, b"b"))
+        assert protocol() is None
+    finally:
+        gc.enable()
+    assert ["ab"] == wire.endpoint.messages

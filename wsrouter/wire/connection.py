@@ -271,6 +271,7 @@ class Connection(Intake, asyncio.Protocol):
         elif answer:
             self.send_control(answer)
         if lane.is_idle:
+            lane.release()
             self._slow = None
 
     # Ending.
