@@ -67,7 +67,7 @@ class LogWriter:
         self._limit = backlog
         self._notes = notes
         self._told = 0
-        self._told_at = 0.0
+        self._told_at = time.monotonic()
         self._is_cut = False  # the last line that went out lacks its end
         self._begin()
         _writers.add(self)
