@@ -108,7 +108,7 @@ def answer(client):
 
 @pytest.mark.slow
 def test_row_55_distinct_paths_of_clients_leave_nothing_in_memory(daemon):
-    running = daemon("log: {connections: none, level: warning}\nroutes:\n  /room/{name}: broadcast")
+    running = daemon("log: {connections: none}\nroutes:\n  /room/{name}: broadcast")
     with raw_client(running.port) as first:
         first.upgrade("/room/x")
     rounds = []
