@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_row_49_above_the_limit_all_get_503_and_those_inside_notice_nothing(daem
         assert 200 == people.statuses[101]
 
 
-def test_row_52_where_files_run_out_clients_are_told_so_and_come_in_again_when_some_are_free(daemon):
+def test_row_52_a_daemon_that_ran_out_of_files_lets_clients_in_again_when_some_are_free(daemon):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     site = "server: {limits: {handshake: 300ms}}\nroutes: {/echo: echo}"
     if hard < 1024:
@@ -48,6 +49,7 @@ def test_row_52_where_files_run_out_clients_are_told_so_and_come_in_again_when_s
     with crowd(running.port) as people:
         # The daemon still believes its old limit: this is what a system that runs out for other reasons looks like.
         socks = [people.connect() for _ in range(100)]
+        until(lambda: len(list(Path(f"/proc/{running.process.pid}/fd").iterdir())) >= 64)
         resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (min(limit, hard), hard))
         for sock in socks:
             sock.close()

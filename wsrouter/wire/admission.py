@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec import Struct
 
 from wsrouter.access.addresses import client_address
 from wsrouter.access.hosts import admits_host, valid_host
@@ -66,9 +67,8 @@ class Known(Protocol):
 GateT = TypeVar("GateT", bound=Gate)
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """A request that is let in, as far as the checks before `websockets`' own go."""
+class Admitted(Struct, frozen=True):
+    """A request that is let in, as far as the checks before `websockets`' own go. One for each handshake: a Struct as `Upgrade` is."""
 
     gate: Gate
     path: str

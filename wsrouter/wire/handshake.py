@@ -7,10 +7,10 @@ is held until the 101 is written. Refusals have constant bodies, no `Server` hea
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooManyHeaders
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
@@ -63,9 +63,8 @@ CLOSE_CODES: Final = {401: 4401, 403: 4403, 429: 4429, 503: 1013}
 MOST_HELD_BYTES: Final = MAX_HEAD_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Newcomer:
-    """A request that goes to a route, before it is known whether it comes in."""
+class Newcomer(Struct, frozen=True):
+    """A request that goes to a route, before it is known whether it comes in. One for each handshake: a Struct as `Upgrade` is."""
 
     admitted: Admitted
     head: bytes
