@@ -21,6 +21,7 @@ from websockets.asyncio.server import serve as serve_with_library
 
 from support.waiting import until_async
 from support.wire import Notes
+from wsrouter.access.addresses import AddressPolicy
 from wsrouter.access.origins import OriginPolicy
 from wsrouter.api.causes import Cause
 from wsrouter.api.context import Clock
@@ -53,6 +54,7 @@ class Route:
     endpoint: Endpoint
     tasks: Tasks
     origins: OriginPolicy = field(default_factory=OriginPolicy)
+    addresses: AddressPolicy | None = None
 
 
 class WsrouterServer:

@@ -13,14 +13,14 @@ import asyncio
 import heapq
 import struct
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Message, Sendable
-from wsrouter.api.ports import Attempt, Ending, Failure, Quarantined, Refusal
+from wsrouter.api.ports import Attempt, DoorEvent, Ending, Failure, Quarantined, Refusal
 from wsrouter.config.settings import Keepalive, RouteSettings, ServerLimits
 from wsrouter.wire.connection import Connection
 from wsrouter.wire.handshake import Handshake
@@ -309,6 +309,7 @@ class Notes:
         self.endings: list[Ending] = []
         self.refusals: list[tuple[Attempt, Refusal]] = []
         self.vanished_peers: list[str] = []
+        self.noticings: list[tuple[DoorEvent, dict[str, object]]] = []
         self.failures: list[Failure] = []
         self.quarantines: list[Quarantined] = []
         self.releases: list[tuple[str, str]] = []
@@ -325,6 +326,9 @@ class Notes:
 
     def vanished(self, peer: str) -> None:
         self.vanished_peers.append(peer)
+
+    def noticed(self, event: DoorEvent, facts: Mapping[str, object]) -> None:
+        self.noticings.append((event, dict(facts)))
 
     def failed(self, failure: Failure) -> None:
         self.failures.append(failure)

@@ -198,7 +198,7 @@ class _Reload:
         gate, new = self._running.gates.get(endpoint.route), endpoint.settings
         if gate is None or (old == new and not hosts_changed):
             return 0
-        asks_again, revoked = hosts_changed or old.origins != new.origins, 0
+        asks_again, revoked = hosts_changed or (old.origins, old.addresses) != (new.origins, new.addresses), 0
         for begin in range(0, len(members), SLICE):
             for member in members[begin : begin + SLICE]:
                 if member.closing:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wsrouter.api.context import Clock
-    from wsrouter.api.ports import Attempt, Ending, Failure, Quarantined, Recorded, Refusal
+    from wsrouter.api.ports import Attempt, DoorEvent, Ending, Failure, Quarantined, Recorded, Refusal
 
 # As nginx, HAProxy, Envoy and W3C trace ids have them; anything else was not made by a proxy of ours.
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -73,6 +73,11 @@ class Records:
     def vanished(self, peer: str) -> None:
         """`peer.vanished`, at debug: port scanners and health checks do nothing else."""
         self._log.debug("peer.vanished", peer=peer)
+
+    def noticed(self, event: DoorEvent, facts: Mapping[str, object]) -> None:
+        """`accept.shed` and the like: somebody was sent away before there was a request."""
+        write = self._log.warning if event.startswith("accept.") else self._log.info
+        write(event, **_present(facts))
 
     def failed(self, failure: Failure) -> None:
         """`handler.failed`: the error, and where in the plugin."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from wsrouter.access.addresses import client_address
+from wsrouter.access.addresses import client_address, is_within
 from wsrouter.access.hosts import admits_host, valid_host
 from wsrouter.api.causes import Reason
 from wsrouter.api.ports import Refusal
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from websockets.http11 import Request
 
+    from wsrouter.access.addresses import AddressPolicy
     from wsrouter.access.origins import OriginPolicy
     from wsrouter.pipeline.endpoint import Endpoint
     from wsrouter.routing.router import Router
@@ -47,9 +48,17 @@ class Gate(Protocol):
     def origins(self) -> OriginPolicy:
         """Which web pages may connect."""
 
+    @property
+    def addresses(self) -> AddressPolicy | None:
+        """Which clients may connect; None is all."""
+
 
 class Known(Protocol):
     """An open connection, as far as its admission goes."""
+
+    @property
+    def client(self) -> str:
+        """The client's address."""
 
     def find_header(self, name: bytes) -> str | None:
         """One header of its request by its lower-case name."""
@@ -99,12 +108,22 @@ class Admission:
         origin = request.headers.get("Origin")
         if not gate.origins.admits(origin, request.headers["Host"]):
             return Refusal(Reason.ORIGIN, fix=gate.origins.cure(origin or ""))
-        return Admitted(gate, match.path, match.params, self._client(request, peer_ip))
+        client = self._client(request, peer_ip)
+        fix = gate.addresses.cure(client) if gate.addresses is not None else None
+        if fix is not None:
+            return Refusal(Reason.ADDRESS, f"client {client}", fix)
+        return Admitted(gate, match.path, match.params, client)
+
+    def trusts(self, peer_ip: str) -> bool:
+        """Whether a socket's other end, or `unix`, is a trusted proxy."""
+        return is_within(peer_ip, self._trusted)
 
     def still_admits(self, connection: Known, gate: Gate) -> bool:
         """Whether an open connection could come again: asked when a reload has changed who may."""
         host = connection.find_header(b"host") or ""
         if self._hosts and not admits_host(host, self._hosts):
+            return False
+        if gate.addresses is not None and gate.addresses.cure(connection.client) is not None:
             return False
         return gate.origins.admits(connection.find_header(b"origin"), host)
 
