@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from wsrouter.access.door_bounds import DOOR_BOUNDS
 from wsrouter.cli.errors import CommandError
 from wsrouter.cli.site_choice import add_site_arguments, find_site, load_or_report
 from wsrouter.cli.table import format_table
@@ -143,6 +144,8 @@ def _print_route(path: str, route: Route, params: dict[str, str | int]) -> None:
             _print_table(("OPTION", "VALUE", "FROM"), options, "    ")
     print("\nsettings")
     _print_table(("SETTING", "VALUE", "FROM"), settings_of(route))
+    print("\nat the door")
+    _print_table(("BOUND", "VALUE", "BEYOND"), [(name, value, beyond) for name, value, beyond, _ in DOOR_BOUNDS])
 
 
 def _print_others(others: list[tuple[str, str]]) -> None:
