@@ -66,6 +66,7 @@ class _Gate:
         self.endpoint = EchoEndpoint(settings)
         self.origins = OriginPolicy(settings.origins)
         self.door = None
+        self.addresses = None
 
 
 def handshake(data: bytes) -> None:

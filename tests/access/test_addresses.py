@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsrouter.access.addresses import address_group, client_address, parse_networks
+from wsrouter.access.addresses import AddressPolicy, address_group, client_address, parse_networks
 
 TRUSTED = parse_networks(["10.0.0.0/8", "127.0.0.1", "fd00::/8", "unix"])
 
@@ -127,3 +127,26 @@ def test_what_is_no_network_is_answered_with_what_to_write(text, cure):
 )
 def test_an_ipv6_client_is_its_whole_64(ip, group):
     assert address_group(ip) == group
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "client", "cure"),
+    [
+        ([], [], "192.0.2.1", None),
+        (["192.0.2.0/24"], [], "192.0.2.1", None),
+        (["192.0.2.0/24"], [], "192.0.3.1", "add 192.0.3.1 to addresses.allow"),
+        (["192.0.2.0/24"], ["192.0.2.1"], "192.0.2.1", "addresses.deny has 192.0.2.1"),
+        ([], ["192.0.2.0/24"], "192.0.3.1", None),
+        ([], ["192.0.2.0/24"], "::ffff:192.0.2.1", "addresses.deny has ::ffff:192.0.2.1"),
+        (["2001:db8::/32"], [], "2001:db8::1", None),
+        (["2001:db8::/32"], [], "192.0.2.1", "add 192.0.2.1 to addresses.allow"),
+        (["unix"], [], "unix", None),
+        (["unix"], [], "192.0.2.1", "add 192.0.2.1 to addresses.allow"),
+        (["0.0.0.0/0"], [], "unix", "add unix to addresses.allow"),
+        ([], ["unix"], "unix", "addresses.deny has unix"),
+        ([], ["192.0.2.1"], "unix", None),
+        ([], ["192.0.2.1"], "gone", "it is no address"),
+    ],
+)
+def test_a_client_is_admitted_by_its_address_where_deny_wins(allow, deny, client, cure):
+    assert cure == AddressPolicy(allow, deny).cure(client)

@@ -21,6 +21,7 @@ from websockets.asyncio.server import serve as serve_with_library
 
 from support.waiting import until_async
 from support.wire import Notes
+from wsrouter.access.addresses import AddressPolicy
 from wsrouter.access.origins import OriginPolicy
 from wsrouter.api.causes import Cause
 from wsrouter.api.context import Clock
@@ -54,6 +55,7 @@ class Route:
     tasks: Tasks
     origins: OriginPolicy = field(default_factory=OriginPolicy)
     door: None = None
+    addresses: AddressPolicy | None = None
 
 
 class WsrouterServer:

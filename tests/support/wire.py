@@ -13,7 +13,7 @@ import asyncio
 import heapq
 import struct
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -21,7 +21,7 @@ from typing import Any
 
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Message, Sendable
-from wsrouter.api.ports import Attempt, Ending, Failure, Losses, Quarantined, Refusal
+from wsrouter.api.ports import Attempt, DoorEvent, Ending, Failure, Losses, Quarantined, Refusal
 from wsrouter.config.settings import Keepalive, RouteSettings, ServerLimits
 from wsrouter.wire.connection import Connection
 from wsrouter.wire.handshake import Handshake
@@ -311,6 +311,7 @@ class Notes:
         self.told: list[tuple[str, Losses]] = []
         self.refusals: list[tuple[Attempt, Refusal]] = []
         self.vanished_peers: list[str] = []
+        self.noticings: list[tuple[DoorEvent, dict[str, object]]] = []
         self.failures: list[Failure] = []
         self.quarantines: list[Quarantined] = []
         self.releases: list[tuple[str, str]] = []
@@ -333,6 +334,9 @@ class Notes:
 
     def caught_up(self, connection: Any, losses: Losses) -> None:
         self.told.append(("caught_up", replace(losses)))
+
+    def noticed(self, event: DoorEvent, facts: Mapping[str, object]) -> None:
+        self.noticings.append((event, dict(facts)))
 
     def failed(self, failure: Failure) -> None:
         self.failures.append(failure)

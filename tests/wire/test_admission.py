@@ -9,7 +9,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHeaderValue
 from websockets.http11 import Request
 
-from wsrouter.access.addresses import parse_networks
+from wsrouter.access.addresses import AddressPolicy, parse_networks
 from wsrouter.access.origins import OriginPolicy
 from wsrouter.api.causes import Reason
 from wsrouter.api.ports import Refusal
@@ -33,6 +33,7 @@ class Door:
     name: str
     origins: OriginPolicy
     door: None = None
+    addresses: AddressPolicy | None = None
     endpoint: object = None
 
 

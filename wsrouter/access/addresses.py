@@ -27,7 +27,7 @@ _MAX_ADDRESS: Final = 64  # an IPv6 address in quotes and brackets with its port
 
 
 def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """The networks of the setting `trusted_proxies`: `10.0.0.0/8`, `127.0.0.1`, `::1`, or `unix` for the peers of Unix sockets.
+    """The networks of the settings `trusted_proxies` and `addresses`: `10.0.0.0/8`, `127.0.0.1`, `::1`, or `unix` for the peers of Unix sockets.
 
     Raises:
         ValueError: with the text that is none of these, and what to write.
@@ -51,7 +51,7 @@ def client_address(peer_ip: str, forwarded_for: Sequence[str], forwarded: Sequen
     and disagree, one of them came from the client, so the peer's address stands.
     """
     peer = UNIX if peer_ip == UNIX else _shortest(peer_ip)
-    if not trusted or not _is_trusted(peer, trusted):
+    if not trusted or not is_within(peer, trusted):
         return peer
     told = set()
     if forwarded_for:
@@ -59,6 +59,33 @@ def client_address(peer_ip: str, forwarded_for: Sequence[str], forwarded: Sequen
     if forwarded:
         told.add(_walk(peer, [_parse_element(entry) for entry in _last_entries(forwarded)], trusted))
     return told.pop() if len(told) == 1 else peer
+
+
+def is_within(ip: str, networks: Sequence[Network]) -> bool:
+    """Whether an address, or `unix`, is in one of the networks."""
+    address = _parse_address("::" if ip == UNIX else ip)
+    return address is not None and any(address in network for network in networks)
+
+
+class AddressPolicy:
+    """Which clients a route admits by their address: those of `allow`, or all where it is empty, less those of `deny`."""
+
+    def __init__(self, allow: Sequence[str], deny: Sequence[str]) -> None:
+        """Networks as `parse_networks` takes them.
+
+        Raises:
+            ValueError: where one is none.
+        """
+        self._allow = parse_networks(allow)
+        self._deny = parse_networks(deny)
+
+    def cure(self, client: str) -> str | None:
+        """What would let a client in; None where it is let in. What is no address is let in nowhere."""
+        if is_within(client, self._deny):
+            return f"addresses.deny has {client}"
+        if self._allow and not is_within(client, self._allow):
+            return f"add {client} to addresses.allow"
+        return None if client == UNIX or _parse_address(client) is not None else "it is no address"
 
 
 def address_group(ip: str) -> str:
@@ -83,15 +110,9 @@ def _walk(peer: str, hops: Sequence[Address | None], trusted: Sequence[Network])
         if hop is None:
             break
         client = str(hop)
-        if not _is_trusted(client, trusted):
+        if not is_within(client, trusted):
             break
     return client
-
-
-def _is_trusted(ip: str, trusted: Sequence[Network]) -> bool:
-    """Whether an address, or `unix`, is that of a trusted proxy."""
-    address = _parse_address("::" if ip == UNIX else ip)
-    return address is not None and any(address in network for network in trusted)
 
 
 def _parse_element(element: str) -> Address | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -127,6 +128,10 @@ class Recorded(Connection, Traffic, Protocol):
         """One header of the request by its lower-case name, without parsing the others; None where it is not there."""
 
 
+DoorEvent = Literal["accept.shed", "accept.failed", "proxy.header_refused", "tls.handshake_failed"]
+"""What happens at the door before there is a request."""
+
+
 class Observer(Protocol):
     """Who is told what happened to a connection. Called once for each; must not raise or wait."""
 
@@ -147,6 +152,9 @@ class Observer(Protocol):
 
     def vanished(self, peer: str) -> None:
         """A peer connected and left without a byte."""
+
+    def noticed(self, event: DoorEvent, facts: Mapping[str, object]) -> None:
+        """Something at the door; at most once a second for each event, with the `count` of how many there were."""
 
     def failed(self, failure: Failure) -> None:
         """A handler raised."""

@@ -9,7 +9,7 @@ from wsrouter.api.options import OptionError
 from wsrouter.config.address import parse_address
 from wsrouter.config.auth_settings import Auth, Forward, Jwt, check_auth, check_jwt
 from wsrouter.config.nodes import MappingNode, Node, ScalarNode, SequenceNode, is_nothing
-from wsrouter.config.settings import Listen, Plugins, Rate, RouteSettings, Server
+from wsrouter.config.settings import Addresses, Listen, Plugins, Rate, RouteSettings, Server
 from wsrouter.config.texts import check_host, check_network, check_not_empty, check_origin, check_subprotocol
 
 SHORT: Final[dict[type, str]] = {Rate: "rate", Listen: "address", Plugins: "folders", Forward: "url"}
@@ -18,6 +18,8 @@ SHORT: Final[dict[type, str]] = {Rate: "rate", Listen: "address", Plugins: "fold
 TEXT_CHECKS: Final[dict[tuple[type, str], Callable[[str], object]]] = {
     (RouteSettings, "origins"): check_origin,
     (RouteSettings, "subprotocols"): check_subprotocol,
+    (Addresses, "allow"): check_network,
+    (Addresses, "deny"): check_network,
     (Server, "hosts"): check_host,
     (Server, "trusted_proxies"): check_network,
     (Listen, "address"): parse_address,
@@ -53,5 +55,16 @@ def check_listen(listen: Listen) -> None:
             raise OptionError(f"{name} belongs to a Unix socket, and {listen.address} is none: delete it, or write address: unix:/path", name)
 
 
-RECORD_CHECKS: Final[dict[type, Callable[..., None]]] = {Listen: check_listen, Auth: check_auth, Jwt: check_jwt}
+def check_server(server: Server) -> None:
+    """Listeners that nobody could connect to.
+
+    Raises:
+        OptionError: for `proxy_protocol` without a proxy.
+    """
+    for listen in server.listen:
+        if listen.proxy_protocol is not None and not server.trusted_proxies:
+            raise OptionError(f"proxy_protocol on {listen.address} lets nobody in: write trusted_proxies: [10.0.0.5], the address of your proxy", "listen")
+
+
+RECORD_CHECKS: Final[dict[type, Callable[..., None]]] = {Listen: check_listen, Server: check_server, Auth: check_auth, Jwt: check_jwt}
 """Each record of these types is checked as a whole."""

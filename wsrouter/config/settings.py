@@ -83,6 +83,15 @@ class DrainTime(Setting, frozen=True):
     drain: Annotated[Duration, Option(gt=0, description="Over how long its open connections are closed with 1012.")]
 
 
+class Addresses(Setting, frozen=True):
+    """Which clients may connect, by their address as trusted proxies tell it."""
+
+    allow: Annotated[list[str], Option(description="Addresses or networks that may connect, or unix for peers of a Unix socket; empty is all.")] = field(
+        default_factory=list
+    )
+    deny: Annotated[list[str], Option(description="Addresses or networks that may not, also where they are allowed.")] = field(default_factory=list)
+
+
 class RouteSettings(Setting, frozen=True):
     """What every route has besides its steps; `defaults` sets them for all, a route for itself."""
 
@@ -93,6 +102,7 @@ class RouteSettings(Setting, frozen=True):
         Literal["same-host"] | str | list[str],
         Option(description='Which web pages may connect: same-host, "*", or a list of origins like https://example.com, "http://localhost:*".'),
     ] = "same-host"
+    addresses: Annotated[Addresses, Option(description="Which clients may connect, by their address as trusted proxies tell it.")] = Addresses()
     auth: Annotated[Literal["none"] | Auth, Option(description="How it is told who somebody is: none, or one of tokens, jwt, basic, forward, plugin.")] = "none"
     allow: Annotated[Allow | None, Option(description="Which of the users that auth knows may come in; without it all of them.")] = None
     subprotocols: Annotated[list[str], Option(description="The subprotocols that are agreed to, the preferred one first.")] = field(default_factory=list)
@@ -130,9 +140,11 @@ class Shutdown(Setting, frozen=True):
 class Tls(Setting, frozen=True):
     """The certificate of a listener."""
 
-    cert: Annotated[str, Option(min_length=1, description="The certificate chain, a PEM file.")]
+    cert: Annotated[str, Option(min_length=1, description="The certificate chain, a PEM file; relative to the site's file.")]
     key: Annotated[str, Option(min_length=1, description="Its private key, a PEM file.")]
     min_version: Annotated[Literal["1.2", "1.3"], Option(description="The oldest TLS version that is spoken.")] = "1.2"
+    # Precedent: NATS 2 s; HAProxy's timeout client-hs.
+    handshake: Annotated[Duration, Option(gt=0, description="How long the TLS handshake may take, before the time for the request begins.")] = 5.0
     client_ca: Annotated[str | None, Option(description="A PEM file of authorities; clients must then show a certificate of theirs.")] = None
 
 
@@ -143,6 +155,10 @@ class Listen(Setting, frozen=True):
     mode: Annotated[Annotated[str, Option(pattern=r"^0?[0-7]{3}$")] | None, Option(description='The permissions of a Unix socket, as "0660".')] = None
     group: Annotated[str | None, Option(description="The group of a Unix socket.")] = None
     tls: Annotated[Tls | None, Option(description="The certificate; without it the listener speaks plain TCP.")] = None
+    proxy_protocol: Annotated[
+        Literal["require"] | None,
+        Option(description="require: each connection begins with a PROXY header (version 1 or 2), and comes from an address in server.trusted_proxies."),
+    ] = None
 
 
 class Server(Setting, frozen=True):
@@ -150,7 +166,7 @@ class Server(Setting, frozen=True):
 
     listen: Annotated[list[Listen], Option(description="The addresses: one, or a list of them.")] = field(default_factory=lambda: [Listen()])
     hosts: Annotated[list[str], Option(description="The Host names that are served; empty is any.")] = field(default_factory=list)
-    trusted_proxies: Annotated[list[str], Option(description="Addresses or networks whose X-Forwarded-For and Forwarded headers are believed.")] = field(
+    trusted_proxies: Annotated[list[str], Option(description="Addresses or networks whose X-Forwarded-For, Forwarded and PROXY headers are believed.")] = field(
         default_factory=list
     )
     limits: Annotated[ServerLimits, Option(description="How much the whole server takes.")] = ServerLimits()

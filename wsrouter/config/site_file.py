@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from wsrouter.config.address import parse_address
 from wsrouter.config.annotations import find_owner
+from wsrouter.config.certificates import check_certificates, resolve
 from wsrouter.config.check import check
 from wsrouter.config.document import load_document
 from wsrouter.config.finder import HandlerFinder, HandlerProblem
@@ -115,7 +116,8 @@ class _Site:
     def load(self, make_finder: Callable[[tuple[Path, ...]], HandlerFinder], pattern_params: Callable[[str], Collection[str]]) -> SiteFile:
         """Reads every part, whatever is wrong with the others."""
         self._check_keys()
-        server = self._record("server", Server)
+        server = resolve(self._record("server", Server), self._path.parent)
+        check_certificates(server, self._root.find("server"), self._problems)
         log = self._record("log", Log)
         plugins = self._record("plugins", Plugins)
         folders = _plugin_folders(self._path, self._root, plugins, self._problems)

@@ -9,6 +9,7 @@ from wsrouter.config.address import parse_address
 from wsrouter.wire.listener import Listener
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
 
     from wsrouter.config.settings import Listen
@@ -72,12 +73,13 @@ class ListenerChange:
         self._wanted = wanted
         self._bound: dict[Listener, Listener | None] = {}
         self._after: list[Listener] = []
+        self._contexts: list[tuple[Listener, ssl.SSLContext | None]] = []
 
     async def bind(self, hub: Hub) -> None:
         """Binds what is not there yet.
 
         Raises:
-            StartError: if an address cannot be had.
+            StartError: if an address cannot be had, or the certificate of one that stays.
         """
         left = list(self._opened)
         for settings in self._wanted:
@@ -86,6 +88,7 @@ class ListenerChange:
             if before is not None:
                 left.remove(before)
             if before is not None and before.settings == settings:
+                self._contexts.append((before, before.next_context()))
                 self._after.append(before)
                 continue
             listener = Listener(settings, hub)
@@ -114,6 +117,8 @@ class ListenerChange:
             if listener not in self._after:
                 listener.close()
         self._opened[:] = self._after
+        for listener, context in self._contexts:
+            listener.take_context(context)
 
     def cancel(self) -> None:
         """Closes what was bound for it, and leaves everything as it was."""

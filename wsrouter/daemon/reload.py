@@ -200,7 +200,8 @@ class _Reload:
         gate, new = self._running.gates.get(endpoint.route), endpoint.settings
         if gate is None or (old == new and gate.door is door and not hosts_changed):
             return 0
-        asks_again, revoked = hosts_changed or old.origins != new.origins or old.allow != new.allow or gate.door is not door, 0
+        changed = (old.origins, old.addresses, old.allow) != (new.origins, new.addresses, new.allow)
+        asks_again, revoked = hosts_changed or changed or gate.door is not door, 0
         for begin in range(0, len(members), SLICE):
             for member in members[begin : begin + SLICE]:
                 if member.closing:

@@ -61,6 +61,7 @@ class Running:
         self.records = records
         self.open_files = open_files
         self.hub = Hub(loop=asyncio.get_running_loop(), clock=clock, observer=records, limits=self._limits_of(server))
+        self.hub.open_files = open_files
         self.around = Surroundings(
             clock=clock,
             topics=self.hub.topics,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wsrouter.api.context import Clock
-    from wsrouter.api.ports import Attempt, Ending, Failure, Losses, Quarantined, Recorded, Refusal
+    from wsrouter.api.ports import Attempt, DoorEvent, Ending, Failure, Losses, Quarantined, Recorded, Refusal
 
 TRACEBACK_S: Final = 1.0
 
@@ -88,6 +88,11 @@ class Records:
     def vanished(self, peer: str) -> None:
         """`peer.vanished`, at debug: port scanners and health checks do nothing else."""
         self._log.debug("peer.vanished", peer=peer)
+
+    def noticed(self, event: DoorEvent, facts: Mapping[str, object]) -> None:
+        """`accept.shed` and the like: somebody was sent away before there was a request."""
+        write = self._log.warning if event.startswith("accept.") else self._log.info
+        write(event, **_present(facts))
 
     def failed(self, failure: Failure) -> None:
         """`handler.failed`: the error, and where in the plugin; the traceback once in `TRACEBACK_S` for a handler, the next says how many were left out."""

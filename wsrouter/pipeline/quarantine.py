@@ -8,12 +8,11 @@ will must not keep the others out all by itself. Failures during the pause count
 
 from __future__ import annotations
 
-import math
-import random
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from wsrouter.access.retry import retry_after_s
 from wsrouter.api.ports import Failure, Quarantined
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class Quarantine:
     def retry_after_s(self) -> int:
         """In how many seconds a client should try again: whole ones, at least 1, by chance up to half a pause after the release."""
         left = max(0.0, self._until - self._monotonic())
-        return max(1, math.ceil(left + random.random() * SPREAD * self._settings().pause))
+        return retry_after_s(left, SPREAD * self._settings().pause)
 
     def retire(self) -> None:
         """The route is stopped or replaced: nothing is counted and told any more."""

@@ -12,8 +12,10 @@ from wsrouter.observe.text import clean_facts, to_pretty_lines
 from wsrouter.observe.tracebacks import trace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wsrouter.api.context import Clock, Log
-    from wsrouter.api.ports import Attempt, Ending, Failure, Losses, Quarantined, Recorded, Refusal
+    from wsrouter.api.ports import Attempt, DoorEvent, Ending, Failure, Losses, Quarantined, Recorded, Refusal
     from wsrouter.scenario.client import Client
 
 SHOWN_LEVELS = ("warning", "error")
@@ -91,6 +93,9 @@ class Notes:
 
     def vanished(self, peer: str) -> None:
         """A peer left without a byte; clients in memory do not."""
+
+    def noticed(self, event: DoorEvent, facts: Mapping[str, object]) -> None:
+        """Something at the door; there are no sockets here."""
 
     def failed(self, failure: Failure) -> None:
         """A handler raised."""

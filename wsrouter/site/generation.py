@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, cast
 
+from wsrouter.access.addresses import AddressPolicy
 from wsrouter.access.origins import OriginPolicy
 from wsrouter.api.errors import StartError, WsrouterError
 from wsrouter.config.settings import Plugins
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from wsrouter.api.handler import Handler
     from wsrouter.api.messages import Message
     from wsrouter.api.ports import Observer, OpenInbox
+    from wsrouter.config.settings import RouteSettings
     from wsrouter.config.site_file import StepEntry
     from wsrouter.pipeline.coroutine import CoroutineFunction
     from wsrouter.pipeline.source import SourceFunction
@@ -71,6 +73,7 @@ class BuiltRoute:
         self.route = route
         self.origins = OriginPolicy(route.entry.settings.origins, dev=around.dev)
         self.door = route.door
+        self.addresses = _addresses(route.entry.settings)
         self._around = around
         self._tasks = Tasks(route.entry.pattern, self._task_failed, self._tasks_grown)
         self._serving = Tasks(route.entry.pattern, self._task_failed, self._tasks_grown)
@@ -99,6 +102,7 @@ class BuiltRoute:
         settings = route.entry.settings
         if settings.origins != self.route.entry.settings.origins:
             self.origins = OriginPolicy(settings.origins, dev=self._around.dev)
+        self.addresses = _addresses(settings)
         self.route = route
         self.door = route.door
         self.endpoint.settings = settings
@@ -302,6 +306,12 @@ class Generation:
 
     def _make_router(self) -> Router[BuiltRoute]:
         return Router([(route.pattern, built) for route, built in zip(self.site.routes, self.routes, strict=True)])
+
+
+def _addresses(settings: RouteSettings) -> AddressPolicy | None:
+    """Which clients a route admits; None where it says nothing of addresses."""
+    addresses = settings.addresses
+    return AddressPolicy(addresses.allow, addresses.deny) if addresses.allow or addresses.deny else None
 
 
 def _call_later(delay_s: float, function: Callable[[], None]) -> asyncio.TimerHandle:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct
 
-from wsrouter.access.addresses import client_address
+from wsrouter.access.addresses import client_address, is_within
 from wsrouter.access.hosts import admits_host, valid_host
 from wsrouter.api.causes import Reason
 from wsrouter.api.ports import Refusal
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from websockets.http11 import Request
 
+    from wsrouter.access.addresses import AddressPolicy
     from wsrouter.access.door import Door
     from wsrouter.access.origins import OriginPolicy
     from wsrouter.pipeline.endpoint import Endpoint
@@ -54,11 +55,19 @@ class Gate(Protocol):
     def door(self) -> Door | None:
         """Who may come in; None is everybody."""
 
+    @property
+    def addresses(self) -> AddressPolicy | None:
+        """Which clients may connect; None is all."""
+
 
 class Known(Protocol):
     """An open connection, as far as its admission goes."""
 
     upgrade: Upgrade
+
+    @property
+    def client(self) -> str:
+        """The client's address."""
 
     def find_header(self, name: bytes) -> str | None:
         """One header of its request by its lower-case name."""
@@ -107,7 +116,15 @@ class Admission:
         origin = request.headers.get("Origin")
         if not gate.origins.admits(origin, request.headers["Host"]):
             return Refusal(Reason.ORIGIN, fix=gate.origins.cure(origin or ""))
-        return Admitted(gate, match.path, match.params, self._client(request, peer_ip))
+        client = self._client(request, peer_ip)
+        fix = gate.addresses.cure(client) if gate.addresses is not None else None
+        if fix is not None:
+            return Refusal(Reason.ADDRESS, f"client {client}", fix)
+        return Admitted(gate, match.path, match.params, client)
+
+    def trusts(self, peer_ip: str) -> bool:
+        """Whether a socket's other end, or `unix`, is a trusted proxy."""
+        return is_within(peer_ip, self._trusted)
 
     def still_admits(self, connection: Known, gate: Gate, door_before: Door | None = None) -> bool:
         """Whether an open connection could come again: asked when a reload has changed who may. `door_before` is the one it came through."""
@@ -115,6 +132,8 @@ class Admission:
             return False
         host = connection.find_header(b"host") or ""
         if self._hosts and not admits_host(host, self._hosts):
+            return False
+        if gate.addresses is not None and gate.addresses.cure(connection.client) is not None:
             return False
         return gate.origins.admits(connection.find_header(b"origin"), host)
 

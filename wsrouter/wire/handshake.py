@@ -23,6 +23,7 @@ from wsrouter.access.bounds import MAX_HEAD_BYTES
 from wsrouter.access.credentials import BEARER
 from wsrouter.access.decision import Decision, Later, Rejected
 from wsrouter.access.door import check_allowed
+from wsrouter.access.retry import retry_header
 from wsrouter.api.causes import Reason
 from wsrouter.api.ports import Attempt, Failure, Refusal
 from wsrouter.api.user import User
@@ -30,6 +31,7 @@ from wsrouter.wire.closing import CLOSE
 from wsrouter.wire.connection import Connection
 from wsrouter.wire.frames import frame
 from wsrouter.wire.head import HeaderView, OrdinaryRequest, head_end, ordinary_response, parse_ordinary, to_request
+from wsrouter.wire.proxy_header import SIGNATURE, V1_BEGIN
 from wsrouter.wire.request import ClientRequest
 from wsrouter.wire.room import find_refusal
 from wsrouter.wire.upgrade import Deflate, Upgrade
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 # After a refusal: how long the client may take to read it and hang up.
 LINGER_S = 1.0
+_EXPECT_PROXY = "set proxy_protocol: require on this listener, and the proxy in server.trusted_proxies"
 # Precedent: nginx and browsers; 12 bits are 4 KiB a compression instead of 32.
 WINDOW_BITS = 12
 
@@ -88,8 +91,9 @@ class Handshake(asyncio.Protocol):
 
     __slots__ = ("_buffer", "_hub", "_is_answered", "_peername", "_pending", "_transport", "slot")
 
-    def __init__(self, hub: Hub) -> None:
-        """Made by the listener for each socket."""
+    def __init__(self, hub: Hub, name: object = None) -> None:
+        """Made by the listener for each socket. `name` is its other end where the socket itself does not tell: behind a PROXY header."""
+        self._peername = name
         self.slot = 0
         self._hub = hub
         self._buffer = bytearray()
@@ -100,10 +104,12 @@ class Handshake(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there; its request must be whole within `server.limits.handshake`."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
-        self._peername = transport.get_extra_info("peername")  # asked once: uvloop makes it anew at each call
+        if self._peername is None:
+            self._peername = transport.get_extra_info("peername")  # asked once: uvloop makes it anew at each call
         if self._peername is None:  # reset while it waited to be accepted: who it was is not known any more
             self._transport.abort()
             return
+        self._hub.half_opens.add(self)
         self._hub.timers.set(self, self._hub.loop.time() + self._hub.limits.handshake)
 
     def data_received(self, data: bytes) -> None:
@@ -116,8 +122,7 @@ class Handshake(asyncio.Protocol):
                 self._transport.pause_reading()
             return
         if not 0x41 <= self._buffer[0] <= 0x5A:  # methods are upper-case letters; 0x16 begins a TLS hello
-            detail = "TLS on a plain listener" if self._buffer[0] == 0x16 else "not HTTP"
-            self._refuse(Refusal(Reason.MALFORMED, detail))
+            self._refuse(_refuse_foreign(self._buffer))
             return
         end = head_end(self._buffer)
         if 0 <= end <= MAX_HEAD_BYTES:
@@ -133,6 +138,7 @@ class Handshake(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone before it became a WebSocket."""
         self._hub.timers.discard(self)
+        self._hub.half_opens.discard(self)
         if not self._is_answered:
             self._is_answered = True
             if self._pending is not None:
@@ -142,6 +148,11 @@ class Handshake(asyncio.Protocol):
                 self._record(Refusal(Reason.MALFORMED, "gone before the request was whole"))
             else:
                 self._hub.observer.vanished(self._peer)
+
+    def shed(self) -> None:
+        """Cuts it off: too many are half open, and it is the oldest."""
+        self._is_answered = True
+        self._transport.abort()
 
     def on_time(self, now: float) -> float | None:
         """The request took too long; or a refused client did not hang up."""
@@ -169,7 +180,7 @@ class Handshake(asyncio.Protocol):
         if request is None:
             protocol, request = _parse(head)
             if request is None:
-                self._refuse(_parse_failure(protocol))
+                self._refuse(_parse_failure(protocol, head))
                 return
         admission = self._hub.admission
         decision = admission.decide(request, self._peer_ip)
@@ -202,6 +213,7 @@ class Handshake(asyncio.Protocol):
         if refusal is not None:
             self._turn_away(newcomer, refusal)
             return
+        hub.half_opens.discard(self)  # bounded as one who waits for a decision from now on
         self._pending = hub.loop.create_task(self._wait(newcomer, decision, room), name="handshake")
 
     async def _wait(self, newcomer: Newcomer, decide: Later, room: WaitingRoom) -> None:
@@ -298,6 +310,7 @@ class Handshake(asyncio.Protocol):
         self._is_answered = True
         self._hub.timers.discard(self)
         admitted, (response, subprotocol, deflate) = newcomer.admitted, agreed
+        self._hub.half_opens.discard(self)
         upgrade = Upgrade(
             endpoint=admitted.gate.endpoint,
             head=newcomer.head,
@@ -380,8 +393,10 @@ def _parse(head: bytes) -> tuple[HandshakeProtocol, Request | None]:
     return protocol, request if isinstance(request, Request) else None
 
 
-def _parse_failure(protocol: ServerProtocol) -> Refusal:
+def _parse_failure(protocol: ServerProtocol, head: bytes) -> Refusal:
     """Why the library could not parse the head."""
+    if head.startswith(V1_BEGIN):
+        return Refusal(Reason.MALFORMED, "a PROXY header on a listener without", _EXPECT_PROXY)
     error = protocol.handshake_exc
     if isinstance(error, RequestLineTooLong):
         return Refusal(Reason.PATH_TOO_LONG)
@@ -403,11 +418,20 @@ def _seen(head: bytes) -> tuple[str, HeaderView | dict[str, str]]:
         return path, {}
 
 
+def _refuse_foreign(data: bytearray) -> Refusal:
+    """What is no HTTP, and why it may have come."""
+    if data[0] == 0x16:
+        return Refusal(Reason.MALFORMED, "TLS on a plain listener", "connect with ws://, or give the listener tls: {cert: ..., key: ...}")
+    if data.startswith(SIGNATURE[:4]):
+        return Refusal(Reason.MALFORMED, "a PROXY header on a listener without", _EXPECT_PROXY)
+    return Refusal(Reason.MALFORMED, "not HTTP")
+
+
 def _refusal_bytes(refusal: Refusal) -> bytes:
     """The whole response: constant for each reason but for the headers that it asks for."""
     status = HTTPStatus(refusal.reason.status)
     body = f"{status.value} {status.phrase}\n"
-    headers = "".join(f"{name}: {value}\r\n" for name, value in refusal.headers)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in retry_header(refusal.reason, refusal.headers))
     return (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n{headers}Content-Type: text/plain; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"

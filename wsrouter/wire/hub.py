@@ -14,6 +14,7 @@ from wsrouter.api.ports import Observer
 from wsrouter.config.settings import RouteSettings, ServerLimits
 from wsrouter.topics.registry import Topics
 from wsrouter.wire.frames import encode
+from wsrouter.wire.half_open import DoorRecords, HalfOpens
 from wsrouter.wire.room import Census
 from wsrouter.wire.shedding import Boundaries
 from wsrouter.wire.timers import Timers
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from wsrouter.wire.admission import Admission
     from wsrouter.wire.upgrade import Upgrade
     from wsrouter.wire.waiting_room import WaitingRoom
+
+
+# Where nobody sets the process's limit, there is none; and for what else is open: listeners, logs, plugins, Python's own.
+FILES_ANYWHERE = 1 << 20
+FILES_OF_OTHERS = 96
 
 
 class Flushable(Protocol):
@@ -78,6 +84,9 @@ class Hub:
         self.admission: Admission
         self.limits = limits
         self.draining = False
+        self.open_files = FILES_ANYWHERE
+        self.door_records = DoorRecords(loop, observer)
+        self.half_opens = HalfOpens(loop.time, self.door_records, self._files_left)
         self.connections: set[Member] = set()
         self.by_address: dict[str, int] = {}
         self.census = Census()
@@ -88,6 +97,10 @@ class Hub:
         self.topics = Topics(encode=encode, call_soon=loop.call_soon, call_later=loop.call_later, monotonic=clock.monotonic)
         self.on_last_closed: Callable[[], None] | None = None
         self._to_flush: list[Flushable] = []
+
+    def _files_left(self) -> int:
+        """How many files the limit leaves for sockets that are no WebSockets yet."""
+        return self.open_files - FILES_OF_OTHERS - len(self.connections)
 
     def flush_soon(self, connection: Flushable) -> None:
         """Has the connection write what it holds at the end of this turn."""

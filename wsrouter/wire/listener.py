@@ -7,7 +7,6 @@ import errno
 import os
 import shutil
 import socket
-import ssl
 import stat
 import struct
 import sys
@@ -17,18 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 from wsrouter.api.errors import StartError
 from wsrouter.config.address import parse_address
+from wsrouter.wire.acceptor import Acceptor
 from wsrouter.wire.handshake import Handshake
+from wsrouter.wire.tls import server_context
 
 if TYPE_CHECKING:
+    import ssl
+
     from wsrouter.config.address import Address
-    from wsrouter.config.settings import Listen, Tls
+    from wsrouter.config.settings import Listen
     from wsrouter.wire.hub import Hub
 
 # As many as the kernel admits (net.core.somaxconn is 4096 on Linux since 5.4); asyncio's 100 drops a reconnecting crowd.
 BACKLOG = 4096
 # struct ucred of SO_PEERCRED, unix(7): pid, uid and gid of whoever listens; the pid is 0 where it is of another namespace.
 PEER_CREDENTIALS = struct.Struct("3i")
-TLS_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+# What the loop's servers have in common: they do not serve yet.
+COMMON: dict[str, Any] = {"backlog": BACKLOG, "start_serving": False}
 # The file of a Unix socket is ours to remove: from Python 3.13 on, a server that is closed would take it away from the one that took over.
 KEEP_FILE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
@@ -40,7 +44,7 @@ class Listener:
         """Nothing is opened yet."""
         self.settings = settings
         self._hub = hub
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | Acceptor] = []
         self._path: str | None = None
 
     async def bind(self, before: Listener | None = None) -> None:
@@ -103,6 +107,20 @@ class Listener:
         if before._path is not None:
             self._hand_over_again(before._path)
 
+    def next_context(self) -> ssl.SSLContext | None:
+        """What its certificate's files hold now; None without TLS.
+
+        Raises:
+            StartError: if they cannot be used; nothing has changed then.
+        """
+        return server_context(self.settings.tls) if self.settings.tls is not None else None
+
+    def take_context(self, context: ssl.SSLContext | None) -> None:
+        """Shows this certificate to whoever comes from now on; those who are in stay."""
+        for server in self._servers:
+            if isinstance(server, Acceptor):
+                server.context = context
+
     def close(self) -> None:
         """Stops accepting. Open connections go on."""
         for server in self._servers:
@@ -129,7 +147,7 @@ class Listener:
         if not self._servers:
             raise OSError(errno.EADDRNOTAVAIL, "no such address on this machine")
 
-    async def _bind_unix(self, path: str, context: ssl.SSLContext | None) -> asyncio.Server:
+    async def _bind_unix(self, path: str, context: ssl.SSLContext | None) -> asyncio.Server | Acceptor:
         remove_stale_socket(path)
         old_umask = os.umask(0o177)  # nobody else may connect before mode and group are set
         try:
@@ -140,19 +158,43 @@ class Listener:
         self._hand_over(path, self.settings.group)
         return server
 
-    async def _create_tcp(self, context: ssl.SSLContext | None, **where: Any) -> asyncio.Server:
-        return await self._hub.loop.create_server(lambda: Handshake(self._hub), **where, **self._common(context))
+    async def _create_tcp(self, context: ssl.SSLContext | None, **where: Any) -> asyncio.Server | Acceptor:
+        """A server that does not serve yet: the loop's own, which is the fastest, where a connection begins with its request."""
+        if self._begins_with_request:
+            return await self._hub.loop.create_server(lambda: Handshake(self._hub), **where, **COMMON)
+        sockets = [where["sock"]] if "sock" in where else await self._bound(where["host"], where["port"])
+        return Acceptor(sockets, self._hub, self.settings, context, BACKLOG)
 
-    async def _create_unix(self, context: ssl.SSLContext | None, **where: Any) -> asyncio.Server:
-        return await self._hub.loop.create_unix_server(lambda: Handshake(self._hub), **where, **self._common(context), **KEEP_FILE)
+    async def _create_unix(self, context: ssl.SSLContext | None, **where: Any) -> asyncio.Server | Acceptor:
+        if self._begins_with_request:
+            return await self._hub.loop.create_unix_server(lambda: Handshake(self._hub), **where, **COMMON, **KEEP_FILE)
+        sock = where.get("sock")
+        if sock is None:
+            sock = socket.socket(socket.AF_UNIX)
+            _bind(sock, where["path"])
+        return Acceptor([sock], self._hub, self.settings, context, BACKLOG)
 
-    def _common(self, context: ssl.SSLContext | None) -> dict[str, Any]:
-        """What all servers have in common: they do not serve yet."""
-        return {"ssl": context, "backlog": BACKLOG, "start_serving": False, "ssl_handshake_timeout": self._handshake_s(context)}
+    @property
+    def _begins_with_request(self) -> bool:
+        return self.settings.tls is None and self.settings.proxy_protocol is None
 
-    def _handshake_s(self, context: ssl.SSLContext | None) -> float | None:
-        """How long TLS may take to begin: as long as a request, where the loops' own limit is a minute. None without TLS."""
-        return self._hub.limits.handshake if context is not None else None
+    async def _bound(self, host: str | None, port: int) -> list[socket.socket]:
+        """A bound socket for each address of a host."""
+        infos = await self._hub.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        sockets: list[socket.socket] = []
+        for family, kind, protocol, _, name in dict.fromkeys(infos):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family is socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                _bind(sock, name)
+            except OSError:
+                for one in sockets:
+                    one.close()
+                raise
+            sockets.append(sock)
+        return sockets
 
     def _hand_over(self, path: str, group: str | int | None) -> None:
         """Gives a Unix socket a group, if there is one to give, and its mode."""
@@ -192,23 +234,17 @@ def remove_stale_socket(path: str) -> None:
     raise OSError(errno.EADDRINUSE, f"another process listens on it (pid {pid})" if pid else "another process listens on it")
 
 
-def server_context(tls: Tls) -> ssl.SSLContext:
-    """The TLS context of a listener.
+def _bind(sock: socket.socket, name: Any) -> None:
+    """Binds a socket, or closes it.
 
     Raises:
-        StartError: if a file is missing or no certificate, or the key does not belong to it.
+        OSError: if the name cannot be had.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = TLS_VERSIONS[tls.min_version]
-    context.set_alpn_protocols(["http/1.1"])
     try:
-        context.load_cert_chain(tls.cert, tls.key)
-        if tls.client_ca is not None:
-            context.load_verify_locations(tls.client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except (OSError, ssl.SSLError) as error:
-        raise StartError(f"cannot use the certificate {tls.cert} with the key {tls.key}: {error}") from error
-    return context
+        sock.bind(name)
+    except OSError:
+        sock.close()
+        raise
 
 
 def _explain(error: OSError, address: Address) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import random
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from wsrouter.access.addresses import address_group
 from wsrouter.api.causes import Reason
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from wsrouter.wire.hub import Hub
 
 KeyT = TypeVar("KeyT")
-# When to come again, in seconds: by chance within this, so that those who were refused together do not come back together.
-RETRY_AFTER_S: Final = (5.0, 15.0)
 
 
 class Guest(Protocol):
@@ -67,27 +63,18 @@ def find_refusal(hub: Hub, endpoint: Endpoint, client: str, user: str | None) ->
     server, route = hub.limits, endpoint.settings.limits
     most = server.connections_per_address
     if most and hub.by_address.get(address_group(client), 0) >= most:
-        return _refuse(Reason.TOO_MANY, f"server.limits.connections_per_address is {most}")
+        return Refusal(Reason.TOO_MANY, fix=f"server.limits.connections_per_address is {most}")
     most = route.connections_per_user
     if most and user is not None and hub.census.of_user(endpoint.route, user) >= most:
-        return _refuse(Reason.TOO_MANY, f"limits.connections_per_user of {endpoint.route} is {most}")
+        return Refusal(Reason.TOO_MANY, fix=f"limits.connections_per_user of {endpoint.route} is {most}")
     if server.connections != "auto" and len(hub.connections) >= server.connections:
-        return _refuse(Reason.FULL, f"server.limits.connections is {server.connections}")
+        return Refusal(Reason.FULL, fix=f"server.limits.connections is {server.connections}")
     most = route.connections
     if most and hub.census.of_route(endpoint.route) >= most:
-        return _refuse(Reason.FULL, f"limits.connections of {endpoint.route} is {most}")
+        return Refusal(Reason.FULL, fix=f"limits.connections of {endpoint.route} is {most}")
     if hub.draining or not endpoint.accepts:
-        return _refuse(Reason.DRAINING)
+        return Refusal(Reason.DRAINING)
     return _refuse_quarantined(endpoint.quarantine)
-
-
-def retry_after() -> tuple[str, str]:
-    """The header that says when to come again (RFC 9110, section 10.2.3)."""
-    return "Retry-After", str(math.ceil(random.uniform(*RETRY_AFTER_S)))
-
-
-def _refuse(reason: Reason, fix: str = "") -> Refusal:
-    return Refusal(reason, fix=fix, headers=(retry_after(),))
 
 
 def _refuse_quarantined(quarantine: Quarantine | None) -> Refusal | None:
