@@ -147,7 +147,7 @@ def test_what_begins_otherwise_is_closed_without_an_answer_and_recorded(daemon, 
         client.send(sent)
         assert b"" == client.read_to_end()
         record = running.wait_for("proxy.header_refused")
-        assert (client.address, detail, 1) == (record["peer"], record["detail"], record["count"])
+        assert (client.address, detail) == (record["peer"], record["detail"])
     with raw_client(running.port) as client:
         client.send(V2)
         client.upgrade("/echo")
@@ -224,12 +224,12 @@ def test_many_failed_tls_handshakes_are_a_few_records_that_count_them(daemon, au
         with raw_client(running.port) as client:
             client.send(request_head("/echo"))
             client.read_to_end()
-    running.wait_for("tls.handshake_failed", count=2)
     assert_echo(f"wss://localhost:{running.port}/echo", ssl=trusting(authority))
     running.stop()
     records = running.find_records("tls.handshake_failed")
-    assert len(records) <= 10
-    assert sum(record["count"] for record in records) <= 100
+    left_out = [record["suppressed"] for record in running.find_records("log.suppressed", of="tls.handshake_failed")]
+    assert len(records) < 100
+    assert 100 == len(records) + sum(record.get("suppressed", 0) for record in records) + sum(left_out)
 
 
 def test_client_certificates_let_in_whose_authority_signed_them_and_tell_of_the_others(daemon, authority, tmp_path):
@@ -240,10 +240,10 @@ def test_client_certificates_let_in_whose_authority_signed_them_and_tell_of_the_
     for own in ((), Authority(tmp_path / "other", "another authority").sign("stranger")):
         with pytest.raises((OSError, WebSocketException)):
             connect(url, ssl=trusting(authority, *own))
-    assert {"the client showed no certificate", "the client's certificate is not accepted"} >= {
-        record["detail"].split(":")[0] for record in running.find_records("tls.handshake_failed")
-    }
-    assert "tls.client_ca" in running.wait_for("tls.handshake_failed")["fix"]
+    running.wait_for("tls.handshake_failed", count=2)
+    records = running.find_records("tls.handshake_failed")
+    assert ["the client showed no certificate", "the client's certificate is not accepted"] == [record["detail"].split(":")[0] for record in records]
+    assert all("tls.client_ca" in record["fix"] for record in records)
 
 
 def test_a_renewed_certificate_is_shown_after_a_reload_and_fifty_connections_stay(daemon, authority, tmp_path):
@@ -302,8 +302,8 @@ def test_a_refusal_for_want_of_room_says_when_to_come_again_and_not_the_same_to_
     assert told <= (set(range(1, 11)) if status == 503 else set(range(5, 31)))
 
 
-def test_two_thousand_reconnecting_clients_are_all_let_in_at_once_over_tls(daemon, authority):
-    """Ten times fewer here, for the time of their key exchange: nobody of an honest crowd is cut off."""
+def test_a_crowd_that_reconnects_at_once_over_tls_is_all_let_in(daemon, authority):
+    """200: each key exchange takes its time. Nobody of an honest crowd is cut off."""
     cert, key = authority.sign("server")
     running = daemon(secure(cert, key))
 

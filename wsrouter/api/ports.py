@@ -154,7 +154,7 @@ class Observer(Protocol):
         """A peer connected and left without a byte."""
 
     def noticed(self, event: DoorEvent, facts: Mapping[str, object]) -> None:
-        """Something at the door; at most once a second for each event, with the `count` of how many there were."""
+        """Something at the door. Strangers can bring it about as often as they like."""
 
     def failed(self, failure: Failure) -> None:
         """A handler raised."""

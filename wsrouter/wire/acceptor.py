@@ -41,6 +41,7 @@ class Acceptor:
         self._backlog = backlog
         self._resume: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self._is_exhausted = False
 
     async def start_serving(self) -> None:
         """Accepts from now on.
@@ -86,13 +87,20 @@ class Acceptor:
             except OSError as error:
                 if error.errno not in _EXHAUSTED:
                     raise
-                self.hub.door_records.note("accept.failed", {"error": error.strerror, "fix": "raise the limit of open files"})
-                self._pause(EXHAUSTED_PAUSE_S)
+                self._exhausted(error)
                 return
+            self._is_exhausted = False
             sock.setblocking(False)
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             Entrance(self, sock, name if isinstance(name, tuple) else None).begin()
+
+    def _exhausted(self, error: OSError) -> None:
+        """Told once, until somebody could be accepted again."""
+        if not self._is_exhausted:
+            self._is_exhausted = True
+            self.hub.observer.noticed("accept.failed", {"error": error.strerror, "fix": "raise the limit of open files"})
+        self._pause(EXHAUSTED_PAUSE_S)
 
     def _pause(self, wait_s: float) -> None:
         self._unwatch()
@@ -150,7 +158,7 @@ class Entrance:
         tls = self._settings.tls
         facts = None if tls is None or self._is_shed else explain_failure(error, tls)
         if facts is not None:
-            self._hub.door_records.note("tls.handshake_failed", {"peer": self._peer, **facts})
+            self._hub.observer.noticed("tls.handshake_failed", {"peer": self._peer, **facts})
         elif not self._is_shed:
             self._hub.observer.vanished(self._peer)
 
@@ -195,7 +203,7 @@ class Entrance:
             return await self._hub.loop.sock_recv(self._sock, most)
 
     def _refuse(self, detail: str, fix: str) -> None:
-        self._hub.door_records.note("proxy.header_refused", {"peer": self._peer, "listener": self._settings.address, "detail": detail, "fix": fix})
+        self._hub.observer.noticed("proxy.header_refused", {"peer": self._peer, "listener": self._settings.address, "detail": detail, "fix": fix})
 
     @property
     def _peer(self) -> str:

@@ -6,17 +6,13 @@ old. To keep out the newest instead would let a thousand silent sockets close th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from wsrouter.access.bounds import GRACE_S, MAX_HALF_OPEN
 
 if TYPE_CHECKING:
-    import asyncio
-
-    from wsrouter.api.ports import DoorEvent, Observer
-
-RECORD_EVERY_S: Final = 1.0
+    from wsrouter.api.ports import Observer
 
 
 class HalfOpen(Protocol):
@@ -26,41 +22,13 @@ class HalfOpen(Protocol):
         """Ends it without a word; it takes itself out of the set."""
 
 
-class DoorRecords:
-    """At most one record a second of each event; it says how many there were."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, observer: Observer) -> None:
-        """Nothing has happened."""
-        self._loop = loop
-        self._observer = observer
-        self._held: dict[DoorEvent, tuple[Mapping[str, object], int]] = {}
-
-    def note(self, event: DoorEvent, facts: Mapping[str, object]) -> None:
-        """Records it at once, or counts it: at the end of the second the last one is recorded with the count."""
-        held = self._held.get(event)
-        if held is not None:
-            self._held[event] = (facts, held[1] + 1)
-            return
-        self._tell(event, facts, 1)
-
-    def _tell(self, event: DoorEvent, facts: Mapping[str, object], count: int) -> None:
-        self._observer.noticed(event, {**facts, "count": count})
-        self._held[event] = ({}, 0)
-        self._loop.call_later(RECORD_EVERY_S, self._end, event)
-
-    def _end(self, event: DoorEvent) -> None:
-        facts, count = self._held.pop(event)
-        if count:
-            self._tell(event, facts, count)
-
-
 class HalfOpens:
     """All of them, the oldest first."""
 
-    def __init__(self, now: Callable[[], float], records: DoorRecords, files_left: Callable[[], int]) -> None:
+    def __init__(self, now: Callable[[], float], observer: Observer, files_left: Callable[[], int]) -> None:
         """`files_left` is how many sockets the open-file limit leaves for them."""
         self._now = now
-        self._records = records
+        self._observer = observer
         self._files_left = files_left
         self._since: dict[HalfOpen, float] = {}
         self.shed = 0
@@ -82,7 +50,7 @@ class HalfOpens:
             oldest = next(iter(since))
             del since[oldest]
             self.shed += 1
-            self._records.note("accept.shed", {"half_open": len(since)})
+            self._observer.noticed("accept.shed", {"half_open": len(since)})
             oldest.shed()
 
     def discard(self, item: HalfOpen) -> None:

@@ -14,7 +14,7 @@ from wsrouter.api.ports import Observer
 from wsrouter.config.settings import RouteSettings, ServerLimits
 from wsrouter.topics.registry import Topics
 from wsrouter.wire.frames import encode
-from wsrouter.wire.half_open import DoorRecords, HalfOpens
+from wsrouter.wire.half_open import HalfOpens
 from wsrouter.wire.room import Census
 from wsrouter.wire.shedding import Boundaries
 from wsrouter.wire.timers import Timers
@@ -85,8 +85,7 @@ class Hub:
         self.limits = limits
         self.draining = False
         self.open_files = FILES_ANYWHERE
-        self.door_records = DoorRecords(loop, observer)
-        self.half_opens = HalfOpens(loop.time, self.door_records, self._files_left)
+        self.half_opens = HalfOpens(loop.time, observer, self._files_left)
         self.connections: set[Member] = set()
         self.by_address: dict[str, int] = {}
         self.census = Census()
