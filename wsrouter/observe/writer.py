@@ -15,7 +15,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from queue import Empty, SimpleQueue
@@ -33,6 +33,7 @@ _BATCH_LINES: Final = 256
 
 _END: Final = threading.Event()
 _writers: WeakSet[LogWriter] = WeakSet()
+_on_wake: Callable[[], None] = lambda: None  # noqa: E731
 
 
 class Notes(Protocol):
@@ -138,6 +139,7 @@ class LogWriter:
         """The thread."""
         while True:
             lines, flags = self._take(wait=True)
+            _on_wake()
             while lines or flags:
                 self._put_out(lines)
                 if self._queue.empty() or time.monotonic() - self._told_at >= TELL_S:
@@ -148,6 +150,7 @@ class LogWriter:
                     self._end()
                     return
                 time.sleep(LINGER_S)
+                _on_wake()
                 lines, flags = self._take(wait=False)
             self._settle()
 
@@ -220,6 +223,12 @@ class LogWriter:
                     self._stream.flush()
                 except (OSError, ValueError):  # ValueError: the stream is closed
                     self.dropped += 1
+
+
+def tell_when_awake(on_wake: Callable[[], None]) -> None:
+    """Has a writer's thread call this first whenever it has waited: it may be the first to run after code that kept all threads waiting."""
+    global _on_wake  # noqa: PLW0603 -- there is one process to watch
+    _on_wake = on_wake
 
 
 def flush_all(timeout_s: float = FLUSH_S) -> None:
