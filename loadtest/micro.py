@@ -156,6 +156,7 @@ class Member:
     """A subscriber that takes a batch and does nothing with it."""
 
     variant = 0
+    direct = None
 
     def deliver(self, payload: bytes, messages: int) -> None:
         """Forgets it."""

@@ -11,6 +11,8 @@ KEEPS = TopicSettings(History(messages=10, age_s=60))
 
 
 class Member:
+    direct = None
+
     def __init__(self):
         self.variant = 0
         self.heard = b""

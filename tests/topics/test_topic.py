@@ -26,6 +26,8 @@ class Turns:
 class Member:
     """A subscriber that notes each delivery as (messages, count)."""
 
+    direct = None
+
     def __init__(self, variant=0, then=lambda member: None):
         self.variant = variant
         self.deliveries = []

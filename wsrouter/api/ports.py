@@ -115,10 +115,16 @@ class Traffic(Protocol):
     opened_monotonic: float
     """When it was opened on the monotonic clock, in seconds: for how long it lasted, whatever is done to the wall clock."""
     messages_in: int
-    messages_out: int
     bytes_in: int
-    bytes_out: int
     losses: Losses | None
+
+    @property
+    def messages_out(self) -> int:
+        """How many messages it was sent."""
+
+    @property
+    def bytes_out(self) -> int:
+        """How many bytes it was sent, frames and all."""
 
 
 class Recorded(Connection, Traffic, Protocol):

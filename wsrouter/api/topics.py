@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,14 +28,29 @@ class TopicSettings:
     history: History | None = None
 
 
+Direct = Callable[[bytes], int]
+"""Takes bytes at once and tells how many. Raises OSError where it takes none: BlockingIOError for now, any other for ever."""
+
+
 class Subscriber(Protocol):
-    """Who a topic delivers to: wire's connections, and in-memory clients of tests."""
+    """Who a topic delivers to: wire's connections, and in-memory clients of tests.
+
+    While nothing is on its way to a client, its topics write to it past the subscriber: by `direct`, and count for it.
+    """
 
     variant: int
     """Which encoding it takes: 0 plain, else the window bits of its compression."""
+    direct: Direct | None
+    """None while something is in the way, and where there is no such way. When this changes, it tells its topics (`hold`, `release`)."""
 
     def deliver(self, payload: bytes, messages: int) -> None:
         """Takes `messages` encoded messages, joined. Never raises, never waits."""
+
+    def not_taken(self, rest: bytes, error: OSError | None) -> None:
+        """Takes what `direct` did not take of a delivery, or hears why it took nothing. Never raises, never waits."""
+
+    def count(self, messages: int, size_bytes: int) -> None:
+        """Adds what was written by `direct`; less than nothing where a topic begins to count for it."""
 
 
 class Encoder(Protocol):

@@ -11,8 +11,54 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wsrouter.api.messages import Message
-from wsrouter.api.topics import Encoder, Subscriber, TopicSettings
+from wsrouter.api.topics import Direct, Encoder, Subscriber, TopicSettings
 from wsrouter.topics.history import Kept
+
+
+class Group:
+    """The members that take one encoding: those that are written to directly, in one loop over their system calls, and the others.
+
+    Counters of the members, and looks at what waits for each, are not in that loop, nor anything else of a member: to fetch 1,000 of
+    them into the cache costs 0.2 us a delivery of 3.4, to write past their transports another 0.35; with 9,000 it is 0.5 and 1.4 of 8.8.
+    """
+
+    __slots__ = ("direct", "messages", "others", "size_bytes")
+
+    def __init__(self) -> None:
+        self.direct: dict[Direct, Subscriber] = {}
+        self.others: dict[Subscriber, None] = {}
+        self.messages = self.size_bytes = 0  # what was delivered; a direct member's share is what came since it became one
+
+    def __contains__(self, member: Subscriber) -> bool:
+        return member in self.others or member.direct in self.direct
+
+    def add(self, member: Subscriber) -> None:
+        """Begins to deliver to it."""
+        if member.direct is None:
+            self.others[member] = None
+        else:
+            self.direct[member.direct] = member
+            member.count(-self.messages, -self.size_bytes)
+
+    def discard(self, member: Subscriber) -> None:
+        """Ends that; its share is counted."""
+        self.others.pop(member, None)
+        if member.direct is not None and self.direct.pop(member.direct, None) is not None:
+            member.count(self.messages, self.size_bytes)
+
+    def write(self, payload: bytes, messages: int) -> None:
+        """Delivers to those that are written to directly."""
+        self.messages += messages
+        self.size_bytes += len(payload)
+        size_bytes = len(payload)
+        for write in tuple(self.direct):  # a copy: whoever does not take it all is no more among them. 3 ns a member
+            try:
+                taken = write(payload)
+            except OSError as error:
+                self.direct[write].not_taken(payload, error)
+            else:
+                if taken != size_bytes:
+                    self.direct[write].not_taken(payload[taken:], None)
 
 
 class Topic:
@@ -37,7 +83,7 @@ class Topic:
         self.members = 0
         self.pending: list[Message] = []
         self._excluded: dict[Subscriber, set[int]] = {}
-        self._groups: dict[int, dict[Subscriber, None]] = {}
+        self._groups: dict[int, Group] = {}
         self._encode = encode
         self._call_soon = call_soon
         self._monotonic = monotonic
@@ -54,7 +100,7 @@ class Topic:
 
     def join(self, subscriber: Subscriber) -> None:
         """Adds a subscriber and delivers the history to it; what is pending goes to the others first."""
-        group = self._groups.setdefault(subscriber.variant, {})
+        group = self._groups.setdefault(subscriber.variant, Group())
         if subscriber in group:
             return
         self.flush()
@@ -62,7 +108,7 @@ class Topic:
             kept = self.history.messages()
             if kept:
                 subscriber.deliver(self._joined(kept, subscriber.variant), len(kept))
-        group[subscriber] = None
+        group.add(subscriber)
         self.members += 1
 
     def leave(self, subscriber: Subscriber) -> None:
@@ -71,8 +117,26 @@ class Topic:
         if group is None or subscriber not in group:
             return
         self.flush()
-        group.pop(subscriber, None)
-        self.members -= 1
+        if subscriber in group:  # a delivery may have closed it
+            group.discard(subscriber)
+            self.members -= 1
+
+    def hold(self, subscriber: Subscriber) -> None:
+        """Delivers to a member by `deliver` from now on; called while it still has its `direct`."""
+        group = self._groups[subscriber.variant]
+        group.discard(subscriber)
+        group.others[subscriber] = None
+
+    def release(self, subscriber: Subscriber) -> None:
+        """Delivers to a member by its `direct` from now on."""
+        group = self._groups[subscriber.variant]
+        del group.others[subscriber]
+        group.add(subscriber)
+
+    def counted(self, subscriber: Subscriber) -> tuple[int, int]:
+        """How many messages and bytes were written to a member by its `direct`, added to what it was told to count."""
+        group = self._groups[subscriber.variant]
+        return (group.messages, group.size_bytes) if subscriber.direct in group.direct else (0, 0)
 
     def publish(self, message: Message, exclude: Subscriber | None = None) -> None:
         """Sends a message to all subscribers, but `exclude`, at the end of this turn.
@@ -99,21 +163,32 @@ class Topic:
             return
         excluded = self._excluded
         self.pending, self._excluded = [], {}
+        for subscriber in excluded:
+            self._hold_excluded(subscriber)
         for variant, group in self._groups.items():
-            if not group:
+            if not group.direct and not group.others:
                 continue
             payload, count = self._joined(pending, variant), len(pending)
-            # A copy: a subscriber that is closed by its delivery may leave at once. 3 ns a member.
-            for subscriber in tuple(group):
-                if excluded and subscriber in excluded:
+            others = tuple(group.others)  # who does not take all of the direct write is among them afterwards; one that is closed leaves at once
+            group.write(payload, count)
+            for subscriber in others:
+                if subscriber in excluded:
                     self._deliver_rest(subscriber, pending, excluded[subscriber])
                 else:
                     subscriber.deliver(payload, count)
+
+    def _hold_excluded(self, subscriber: Subscriber) -> None:
+        """It does not get what the others get: `_deliver_rest` delivers to it."""
+        group = self._groups.get(subscriber.variant)
+        if group is not None and subscriber.direct in group.direct:
+            self.hold(subscriber)
 
     def _deliver_rest(self, subscriber: Subscriber, pending: list[Message], without: set[int]) -> None:
         rest = [message for index, message in enumerate(pending) if index not in without]
         if rest:
             subscriber.deliver(self._joined(rest, subscriber.variant), len(rest))
+        if subscriber.direct is not None and subscriber in self._groups[subscriber.variant].others:
+            self.release(subscriber)
 
     def _joined(self, messages: list[Message], variant: int) -> bytes:
         encode = self._encode

@@ -22,6 +22,7 @@ from wsrouter.api.errors import HandlerError
 from wsrouter.api.messages import Message
 from wsrouter.api.ports import Ending
 from wsrouter.wire.closing import CLOSE, NO_CLOSES, Closes, parse_close
+from wsrouter.wire.direct import direct_write
 from wsrouter.wire.frames import BAD, DONE, MORE, NOT_TEXT, SLOW, cut, frame, measure
 from wsrouter.wire.intake import Intake
 from wsrouter.wire.shedding import change_outbox
@@ -111,6 +112,9 @@ class Connection(Intake, asyncio.Protocol):
         """Subscribes it to a topic. See `api.Connection.join`."""
         if self.closing or (self._topics is not None and topic in self._topics):
             return
+        if self._topics is None:
+            self._socket_write = direct_write(self.transport)
+            self._step_in()
         joined = self._hub.topics.join(topic, self, settings)
         if self._topics is None:
             self._topics = {}
@@ -118,9 +122,11 @@ class Connection(Intake, asyncio.Protocol):
 
     def leave(self, topic: str) -> None:
         """Ends a subscription. See `api.Connection.leave`."""
-        joined = self._topics.pop(topic, None) if self._topics is not None else None
+        joined = self._topics.get(topic) if self._topics is not None else None
         if joined is not None:
-            self._hub.topics.leave(joined, self)
+            self._hub.topics.leave(joined, self)  # what it flushes may close this connection, which leaves all
+            if self._topics is not None:
+                self._topics.pop(topic, None)
 
     # Reading.
 
@@ -153,8 +159,8 @@ class Connection(Intake, asyncio.Protocol):
         out = self._out
         if len(out) == 1 and self._outbox is None:  # `flush` in line for a reply alone: saves 35 ns a message
             reply = out.pop()
-            self.messages_out += 1
-            self.bytes_out += len(reply)
+            self._messages_out += 1
+            self._bytes_out += len(reply)
             self.transport.write(reply)
         elif out:
             self.flush()
@@ -428,6 +434,7 @@ class Connection(Intake, asyncio.Protocol):
 
     def _leave_topics(self) -> None:
         if self._topics is not None:
+            self._step_out()
             topics, self._topics = self._topics, None
             for topic in topics.values():
                 self._hub.topics.leave(topic, self)

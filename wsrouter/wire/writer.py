@@ -1,7 +1,7 @@
 """[hot] The sending half of a connection: what is sent in a turn is one write, and what the client does not take yet waits.
 
-While the client keeps up, bytes go to the transport. Once that has enough, an `Outbox` holds what follows, within the route's
-`outbox`. Writing a topic's batch to the descriptor past the transport was tried and paid nothing (docs/performance.md).
+While the client keeps up, bytes go to the transport, those of topics past it to the socket. Once it has enough, an `Outbox` holds
+what follows, within the route's `outbox`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from wsrouter.wire.shedding import SheddingOutbox, count_messages, make_outbox
 if TYPE_CHECKING:
     import asyncio
 
+    from wsrouter.api.topics import Direct
     from wsrouter.topics.topic import Topic
     from wsrouter.wire.hub import Hub
     from wsrouter.wire.outbox import Outbox
@@ -33,17 +34,19 @@ class Writer(ConnectionFacts):
     """What a connection sends. `Connection` adds what it receives, and its life."""
 
     __slots__ = (
+        "_bytes_out",
         "_corked",
         "_holds",
         "_hub",
+        "_messages_out",
         "_out",
         "_outbox",
         "_shut",
+        "_socket_write",
         "_topics",
-        "bytes_out",
         "closing",
+        "direct",
         "losses",
-        "messages_out",
         "slot",
         "transport",
         "variant",
@@ -55,7 +58,7 @@ class Writer(ConnectionFacts):
         self.transport = transport
         self.variant = upgrade.deflate.server_bits if upgrade.deflate is not None else 0
         self.closing = False
-        self.messages_out = self.bytes_out = 0
+        self._messages_out = self._bytes_out = 0
         self.losses: Losses | None = None
         self.slot = 0
         self._hub = hub
@@ -65,6 +68,18 @@ class Writer(ConnectionFacts):
         self._shut = False
         self._holds = 0
         self._topics: dict[str, Topic] | None = None
+        self._socket_write: Direct | None = None
+        self.direct: Direct | None = None
+
+    @property
+    def messages_out(self) -> int:
+        """How many messages it was sent, and has not lost again."""
+        return self._messages_out + sum(topic.counted(self)[0] for topic in (self._topics or {}).values())
+
+    @property
+    def bytes_out(self) -> int:
+        """How many bytes it was sent, frames and all."""
+        return self._bytes_out + sum(topic.counted(self)[1] for topic in (self._topics or {}).values())
 
     def end(self, cause: Cause, code: int | None = None, reason: str = "") -> None:
         """Begins the closing handshake; `Connection` does it."""
@@ -86,6 +101,7 @@ class Writer(ConnectionFacts):
             self._flush_topics()
             if self.closing:  # the flush filled the outbox
                 return
+            self._step_out()
         out = self._out
         if type(message) is str and not self.variant:  # `encode` and `frame` in line: saves 100 ns a message, 150 ns one of 4 KiB
             payload = message.encode()
@@ -107,8 +123,8 @@ class Writer(ConnectionFacts):
             return
         data = out[0] if count == 1 else b"".join(out)
         out.clear()
-        self.messages_out += count
-        self.bytes_out += len(data)
+        self._messages_out += count
+        self._bytes_out += len(data)
         if self._outbox is None:
             self.transport.write(data)
         else:
@@ -120,12 +136,55 @@ class Writer(ConnectionFacts):
             return
         if self._out:
             self.flush()
-        self.messages_out += messages
-        self.bytes_out += len(payload)
+        self._messages_out += messages
+        self._bytes_out += len(payload)
         if self._outbox is not None:
             self._queue(payload)
-            return
-        self.transport.write(payload)
+        elif self.direct is not None or self._step_in():
+            self._write_past(payload)
+        else:
+            self.transport.write(payload)
+
+    # Past the transport, while nothing is on its way there: 0.35 us of 3.4 a delivery. Such a connection is `direct` in all its topics.
+
+    def count(self, messages: int, size_bytes: int) -> None:
+        """Adds what a topic wrote past it (api.Subscriber)."""
+        self._messages_out += messages
+        self._bytes_out += size_bytes
+
+    def not_taken(self, rest: bytes, error: OSError | None) -> None:
+        """The transport takes what the socket did not (api.Subscriber)."""
+        self._step_out()
+        if error is None or isinstance(error, BlockingIOError):
+            self.transport.write(rest)
+        else:
+            self.transport.abort()  # it is gone, and will be told so
+
+    def _write_past(self, payload: bytes) -> None:
+        assert self.direct is not None
+        try:
+            taken = self.direct(payload)
+        except OSError as error:
+            self.not_taken(payload, error)
+        else:
+            if taken != len(payload):
+                self.not_taken(payload[taken:], None)
+
+    def _step_in(self) -> bool:
+        """Has its topics write past it from now on, if nothing is in the way; tells whether they do."""
+        if self._socket_write is None or self._outbox is not None or self._out or self.transport.get_write_buffer_size():
+            return False
+        self.direct = self._socket_write
+        for topic in (self._topics or {}).values():
+            topic.release(self)
+        return True
+
+    def _step_out(self) -> None:
+        """Has its topics deliver to it: something goes another way now, and must not be overtaken."""
+        if self.direct is not None:
+            for topic in (self._topics or {}).values():
+                topic.hold(self)
+            self.direct = None
 
     def send_control(self, data: bytes) -> None:
         """Sends control frames, behind what was sent before."""
@@ -133,7 +192,8 @@ class Writer(ConnectionFacts):
             self.flush()
         if not data:
             return
-        self.bytes_out += len(data)
+        self._step_out()
+        self._bytes_out += len(data)
         self._put(data)
 
     def _put(self, data: bytes) -> None:
@@ -173,8 +233,8 @@ class Writer(ConnectionFacts):
         room = settings.size - self.transport.get_write_buffer_size()
         count, size = outbox.shed(boundaries.split(batch), keys, room, keep_old=policy == "drop_newest")
         if count:
-            self.messages_out -= count
-            self.bytes_out -= size
+            self._messages_out -= count
+            self._bytes_out -= size
             self._note_dropped(count)
             self._tell_behind(outbox)
         if self._corked:
@@ -208,11 +268,12 @@ class Writer(ConnectionFacts):
         if outbox is not None:
             count = sum(map(count_messages, outbox.all()))
             self._note_dropped(count)
-            self.messages_out -= count
-            self.bytes_out -= outbox.clear()
+            self._messages_out -= count
+            self._bytes_out -= outbox.clear()
 
     def pause_writing(self) -> None:
         """The transport has enough: what comes now waits in the outbox."""
+        self._step_out()
         outbox, now = self._outbox, self._hub.loop.time()
         if outbox is None:
             outbox = self._outbox = make_outbox(self.endpoint.settings.outbox.on_full, now)
@@ -244,6 +305,7 @@ class Writer(ConnectionFacts):
     def begin_fragments(self) -> None:
         """A message begins to be sent in fragments: whole messages wait until its last one."""
         self._flush_topics()
+        self._step_out()
         self.flush()
         if self._outbox is None:
             self._outbox = make_outbox(self.endpoint.settings.outbox.on_full, self._hub.loop.time())
@@ -252,11 +314,12 @@ class Writer(ConnectionFacts):
     def send_awaited(self, data: bytes, *, is_last: bool = True) -> None:
         """Sends a whole message or one fragment, whose sender then waits for `drained`: so `on_full` does not apply."""
         self._flush_topics()
+        self._step_out()
         self.flush()
         if self.closing:  # the flush filled the outbox
             return
-        self.messages_out += is_last
-        self.bytes_out += len(data)
+        self._messages_out += is_last
+        self._bytes_out += len(data)
         self._put(data)
 
     def end_fragments(self) -> None:
