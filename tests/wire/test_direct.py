@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import socket
+from contextlib import suppress
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -143,6 +144,33 @@ async def test_a_member_that_does_not_read_gets_everything_in_order_when_it_does
             assert encode("again", 0) == await read(sock, 7)
             assert connection.direct is not None
             assert (201, len(wanted) + 7) == (connection.messages_out, connection.bytes_out)
+
+
+@pytest.mark.anyio
+async def test_what_the_socket_did_not_take_is_not_overtaken_though_the_socket_has_room_again():
+    async with serve_wsrouter(Room()) as server:
+        with slow_socket(server.url) as sock:
+            await upgrade(sock)
+            await until_async(lambda: server.hub.topics.members("room") == 1)
+            (connection,) = server.connections
+            topic, sent, got = server.hub.topics.find("room"), [], bytearray()
+
+            def publish(text):
+                topic.publish(text)
+                topic.flush()
+                sent.append(text)
+
+            while connection.direct is not None or not sent:  # all in one turn: the transport has no chance to write
+                publish(f"{len(sent):06d}" * 500)
+            assert 0 < connection.transport.get_write_buffer_size()
+            for number in range(3):
+                with suppress(BlockingIOError):
+                    while True:
+                        got += sock.recv(1 << 20)
+                publish(f"after {number}")
+            wanted = b"".join(encode(text, 0) for text in sent)
+            got += await read(sock, len(wanted) - len(got))
+            assert wanted == got
 
 
 @pytest.mark.anyio

@@ -273,7 +273,6 @@ class Writer(ConnectionFacts):
 
     def pause_writing(self) -> None:
         """The transport has enough: what comes now waits in the outbox."""
-        self._step_out()
         outbox, now = self._outbox, self._hub.loop.time()
         if outbox is None:
             outbox = self._outbox = make_outbox(self.endpoint.settings.outbox.on_full, now)
