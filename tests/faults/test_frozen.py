@@ -125,6 +125,41 @@ def test_row_89_a_daemon_that_stood_still_keeps_all_connections_and_makes_up_for
     assert not [record for record in running.find_records("connection.closed") if record["cause"] == "ping_timeout"]
 
 
+SLEEPS = """
+import time
+
+async def sleeps(websocket):
+    async for seconds in websocket:
+        time.sleep(float(seconds))
+        await websocket.send("woke")
+"""
+
+
+@pytest.mark.parametrize("how", ["stopped", "blocked"])
+def test_row_47_a_pong_that_came_while_the_loop_stood_still_is_read_before_its_client_is_judged(daemon, how):
+    site = "defaults: {keepalive: {ping: 200ms, pong: 300ms}}\nroutes: {/echo: echo, /sleeps: {sleeps: {}, keepalive: {ping: 0s}}}"
+    running = daemon(site, plugins={"sleeps.py": SLEEPS})
+    with raw_client(running.port) as client, connect(running.url("/sleeps")) as sleeper:
+        client.upgrade("/echo")
+        head = client.read_exactly(2)
+        ping = client.read_exactly(head[1])
+        if how == "stopped":
+            running.send_signal(signal.SIGSTOP)
+        else:
+            sleeper.send("1.2")
+        time.sleep(0.1)  # not for an outcome: it stands still from here on
+        client.send(masked(PONG, ping) + masked(TEXT, b"here all the time"))
+        time.sleep(1.1)  # more than the deadline of the pong
+        if how == "stopped":
+            running.send_signal(signal.SIGCONT)
+        else:
+            assert "woke" == sleeper.recv(timeout=5)
+        while (head := client.read_exactly(2))[0] == FIN | PING:
+            client.send(masked(PONG, client.read_exactly(head[1])))
+        assert (FIN | TEXT, b"here all the time") == (head[0], client.read_exactly(head[1]))
+    assert not running.find_records("connection.closed", cause="ping_timeout")
+
+
 JUMPS = """
 import time
 from datetime import timedelta

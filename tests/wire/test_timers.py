@@ -41,6 +41,23 @@ def test_an_item_is_looked_at_once_never_early_and_at_most_a_tenth_of_a_second_l
     assert len(item.seen) == 1
 
 
+def test_after_the_loop_stood_still_nobody_is_looked_at_before_sockets_had_their_turn():
+    loop, timers = make()
+    item = Item()
+    timers.set(item, loop.time() + 1)
+    loop._now += 30
+    loop.advance(0)
+    newcomer = Item()
+    timers.set(newcomer, loop.time() + 0.01)
+    loop.advance(0.05)
+    assert [] == item.seen
+    loop.advance(0.1)
+    assert [1, 1] == [len(item.seen), len(newcomer.seen)]
+    timers.set(item, loop.time() + 1)
+    loop.advance(1.1)
+    assert 2 == len(item.seen)
+
+
 def test_setting_again_moves_the_item_both_ways():
     loop, timers = make()
     item = Item()

@@ -12,6 +12,10 @@ from math import ceil
 from typing import Protocol
 
 SLOTS_PER_S = 10
+# So late only a loop that stood still comes.
+STOOD_STILL_S = 0.3
+# The turns in which it reads what came meanwhile.
+CATCH_UP_S = 0.1
 
 
 class Timed(Protocol):
@@ -31,7 +35,11 @@ class Handle(Protocol):
 
 
 class Timers:
-    """Calls `on_time` of what was set, never early and at most a tenth of a second late."""
+    """Calls `on_time` of what was set, never early and at most a tenth of a second late.
+
+    After a time in which the loop stood still, what clients sent meanwhile is read first: else a pong that has come would be
+    missed, as timers run before sockets are read.
+    """
 
     def __init__(self, monotonic: Callable[[], float], call_at: Callable[[float, Callable[[], None]], Handle]) -> None:
         """The loop's `time` and `call_at`, or those of a test."""
@@ -41,6 +49,7 @@ class Timers:
         self._order: list[int] = []
         self._handle: Handle | None = None
         self._handle_slot = 0
+        self._catches_up = False
 
     def set(self, item: Timed, moment: float) -> None:
         """Gives an item its place, instead of the one it had."""
@@ -80,6 +89,12 @@ class Timers:
     def _run(self) -> None:
         self._handle = None
         now = self._monotonic()
+        if self._order and now - self._order[0] / SLOTS_PER_S > STOOD_STILL_S and not self._catches_up:
+            self._catches_up = True
+            self._handle_slot = 0  # nothing is sooner
+            self._handle = self._call_at(now + CATCH_UP_S, self._run)
+            return
+        self._catches_up = False
         while self._order and self._order[0] / SLOTS_PER_S <= now:
             slot = heappop(self._order)
             for item in self._slots.pop(slot):
