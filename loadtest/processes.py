@@ -11,9 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 HERE = Path(__file__).resolve().parent
@@ -62,7 +62,12 @@ class Server:
 
     def output(self) -> str:
         """What it has written to its log so far."""
-        return os.pread(self._log.fileno(), 1 << 16, 0).decode(errors="replace")
+        return os.pread(self._log.fileno(), 1 << 20, 0).decode(errors="replace")
+
+    def records(self, event: str) -> list[dict[str, Any]]:
+        """Its records of an event so far."""
+        found = [json.loads(line) for line in self.output().splitlines(keepends=True) if line.endswith("\n") and f'"{event}"' in line]
+        return [record for record in found if record["event"] == event]
 
     def gauge(self, kind: str) -> float:
         """CPU seconds (user and system) of all its processes, or their resident bytes."""
@@ -118,14 +123,29 @@ class Generator:
         return line
 
 
-@contextmanager
-def run_server(name: str, cpu: int | None) -> Iterator[Server]:
+def run_server(name: str, cpu: int | None) -> AbstractContextManager[Server]:
     """Runs a server of COMMANDS on one CPU while the body lasts. It listens when `wait_until_it_listens` says so."""
+    return _run(name, COMMANDS[name], cpu)
+
+
+@contextmanager
+def run_site(site: str, cpu: int | None) -> Iterator[Server]:
+    """Runs the daemon on the text of a site, on one CPU, while the body lasts. It listens."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "site.yaml")
+        path.write_text(site, "utf-8")
+        with _run("wsrouter", [sys.executable, "-m", "wsrouter", "run", "--config", str(path), "--listen", "127.0.0.1:0"], cpu) as server:
+            server.wait_until_it_listens()
+            yield server
+
+
+@contextmanager
+def _run(name: str, command: Sequence[str], cpu: int | None) -> Iterator[Server]:
     inherited = {key: value for key, value in os.environ.items() if key not in FOREIGN_VARIABLES}
     with ExitStack() as stack:
         log = stack.enter_context(tempfile.TemporaryFile())
-        process = subprocess.Popen(  # noqa: S603 -- one of COMMANDS
-            COMMANDS[name], cwd=ROOT, env=inherited, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        process = subprocess.Popen(  # noqa: S603 -- our own program
+            command, cwd=ROOT, env=inherited, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
         server = Server(name, process, log)
         stack.callback(server.stop)
@@ -175,6 +195,12 @@ def cpu_s(pid: int) -> float:
 def memory_bytes(pid: int) -> int:
     """Resident memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def peak_bytes(pid: int) -> int:
+    """The most of a process that was ever resident (VmHWM): what it needs between two calls, the second one tells."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
 
 
 def choose_cpus(allowed: set[int]) -> tuple[int | None, int | None]:

@@ -6,7 +6,16 @@ import ast
 import re
 
 from support.daemon import ROOT
-from wsrouter.access.bounds import CLOSE_TIMEOUT_S, CONTROL_BURST, CONTROL_RATE, FRAME_TIMEOUT_S, MAX_FRAGMENTS, MESSAGES_A_TURN, MOST_SHEDDING
+from wsrouter.access.bounds import (
+    CLOSE_TIMEOUT_S,
+    CONTROL_BURST,
+    CONTROL_RATE,
+    FRAME_TIMEOUT_S,
+    MAX_FRAGMENTS,
+    MESSAGES_A_TURN,
+    MOST_SHEDDING,
+    STALLED_CLOSE_TIMEOUT_S,
+)
 from wsrouter.config.describe import flat_settings
 from wsrouter.config.settings import RouteSettings, Server
 
@@ -47,6 +56,11 @@ def test_every_setting_that_limits_a_client_is_there_with_its_default() -> None:
 
 
 def test_the_constants_are_those_of_the_code() -> None:
-    numbers = [f"{MAX_FRAGMENTS:,}", f"{CONTROL_RATE:g} a second, {CONTROL_BURST} at once", f"{FRAME_TIMEOUT_S:g} s, and", f"| {CLOSE_TIMEOUT_S:g} s |"]
+    numbers = [
+        f"{MAX_FRAGMENTS:,}",
+        f"{CONTROL_RATE:g} a second, {CONTROL_BURST} at once",
+        f"{FRAME_TIMEOUT_S:g} s, and",
+        f"| {CLOSE_TIMEOUT_S:g} s; {STALLED_CLOSE_TIMEOUT_S:g} s for",
+    ]
     for number in [*numbers, f"| {MESSAGES_A_TURN} |", f"{MOST_SHEDDING:,}"]:
         assert number in PAGE

@@ -24,7 +24,7 @@ from support.wire import (
 from wsrouter.api.causes import Cause
 from wsrouter.api.ports import Ending
 from wsrouter.config.settings import Keepalive, Outbox, RouteSettings
-from wsrouter.wire.connection import CLOSE_TIMEOUT_S
+from wsrouter.wire.connection import CLOSE_TIMEOUT_S, STALLED_CLOSE_TIMEOUT_S
 
 # The outbox.
 
@@ -98,11 +98,12 @@ def test_one_message_always_fits_whatever_its_size():
 
 def test_a_client_that_takes_nothing_is_closed_as_stalled_and_then_cut_off():
     wire = stuck(RouteSettings(outbox=Outbox(stalled=10.0), keepalive=Keepalive(ping=0.0)))
-    wire.loop.advance(9.5)
+    wire.loop.advance(9.8)
     assert not wire.connection.closing
-    wire.loop.advance(3.5)
+    wire.loop.advance(1.3)
     assert wire.connection.closing
-    wire.loop.advance(CLOSE_TIMEOUT_S + 0.2)
+    assert [] == wire.notes.endings
+    wire.loop.advance(STALLED_CLOSE_TIMEOUT_S + 0.2)
     assert [Ending(Cause.SLOW_CONSUMER, 1013, "stalled", "server")] == wire.notes.endings
     assert "abort" in wire.transport.calls
 

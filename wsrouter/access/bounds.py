@@ -15,6 +15,10 @@ FRAME_TIMEOUT_S: Final = 30.0
 FRAME_BYTES_A_SECOND: Final = 1024
 # websockets 10 s, ws 30 s. A client that does not answer a close within this is cut off.
 CLOSE_TIMEOUT_S: Final = 5.0
+# One that took nothing for `outbox.stalled` takes no close frame either.
+STALLED_CLOSE_TIMEOUT_S: Final = 1.0
+# How many times in `outbox.stalled` it is looked whether a client took something: so many parts of it may be added to it.
+STALLED_LOOKS: Final = 10
 # nginx 4 x 8 KiB, Apache 8 KiB a line and 100 lines, Node.js 16 KiB in all.
 MAX_HEAD_BYTES: Final = 32 * 1024
 # As `websockets` under asyncio: above this `await send()` waits, and a connection's own replies pause its reading.
@@ -62,7 +66,9 @@ BOUNDS: Final = (
         "closed with 1008, timeout",
         "Apache body=20,MinRate=500",
     ),
-    Bound("time for a close", f"{CLOSE_TIMEOUT_S:g}s", "cut off", "websockets 10s, ws 30s"),
+    Bound(
+        "time for a close", f"{CLOSE_TIMEOUT_S:g}s; {STALLED_CLOSE_TIMEOUT_S:g}s where it took nothing for outbox.stalled", "cut off", "websockets 10s, ws 30s"
+    ),
     Bound("request line", "8192B", "refused with 414", "websockets and Apache 8 KiB"),
     Bound("request headers", "128 of 8192B", "refused with 431", "websockets 128, Apache 100"),
     Bound("request", f"{MAX_HEAD_BYTES // 1024}KiB", "refused with 431", "nginx 4 x 8 KiB, Node.js 16 KiB"),

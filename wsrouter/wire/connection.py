@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 
 from websockets.frames import Close, Frame, Opcode
 
-from wsrouter.access.bounds import CLOSE_TIMEOUT_S, CONTROL_BURST, CONTROL_RATE, INFLATED_PER_TURN_BYTES, WRITE_HIGH_BYTES
+from wsrouter.access.bounds import (
+    CLOSE_TIMEOUT_S,
+    CONTROL_BURST,
+    CONTROL_RATE,
+    INFLATED_PER_TURN_BYTES,
+    STALLED_CLOSE_TIMEOUT_S,
+    STALLED_LOOKS,
+    WRITE_HIGH_BYTES,
+)
 from wsrouter.api.causes import Cause
 from wsrouter.api.errors import HandlerError
 from wsrouter.api.messages import Message
@@ -419,10 +427,12 @@ class Connection(Intake, asyncio.Protocol):
         if outbox is not None and outbox.is_paused and not self.closing:
             stalled_s = self.endpoint.settings.outbox.stalled
             left = outbox.size_bytes + self.transport.get_write_buffer_size()
-            if outbox.stalled_s(self.bytes_out - left, now) >= stalled_s:
+            patience_s = stalled_s - outbox.stalled_s(self.bytes_out - left, now)
+            if patience_s <= 0:
                 self.end(Cause.SLOW_CONSUMER, reason="stalled")
+                self.watch.close_within(now, STALLED_CLOSE_TIMEOUT_S)
             else:
-                self._hub.timers.sooner(self, now + stalled_s / 4)
+                self._hub.timers.sooner(self, now + min(patience_s, stalled_s / STALLED_LOOKS))
         return self.watch.next_moment()
 
     def _look_next(self) -> None:

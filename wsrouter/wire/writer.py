@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsrouter.access.bounds import STALLED_LOOKS
 from wsrouter.api.causes import Cause
 from wsrouter.api.messages import Sendable, to_message
 from wsrouter.api.ports import Losses
@@ -278,7 +279,7 @@ class Writer(ConnectionFacts):
             outbox = self._outbox = make_outbox(self.endpoint.settings.outbox.on_full, now)
         outbox.is_paused = True
         outbox.progress_at = now
-        self._hub.timers.sooner(self, now + self.endpoint.settings.outbox.stalled / 4)
+        self._hub.timers.sooner(self, now + self.endpoint.settings.outbox.stalled / STALLED_LOOKS)
         if self._corked:
             self._hold(HOLD_REPLIES)
 
