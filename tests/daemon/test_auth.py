@@ -229,7 +229,7 @@ def test_a_jwt_is_checked_with_a_pem_file(tmp_path: Path, algorithm: str, privat
 def test_a_jwt_that_expires_closes_the_connection_that_it_opened(tmp_path: Path) -> None:
     with run(tmp_path, site(f"{{jwt: {{key: {SECRET}, leeway: 0s}}}}")) as daemon:
         began = time.time()
-        expires = int(began) + 3
+        expires = int(began) + 2
         with connect(daemon.url(), additional_headers=bearer(hs_token(exp=expires))) as client:
             client.send("?")
             assert "alice" == json.loads(client.recv(5))["user"]

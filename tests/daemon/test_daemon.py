@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.bare import upgrade
 from support.client import connect
-from support.daemon import Daemon, start_process
+from support.daemon import SHORT_EXIT, Daemon, start_process
 from support.waiting import until
 from support.wire import TEXT, masked
 
@@ -227,7 +227,7 @@ def test_a_second_signal_does_not_wait_for_a_handlers_stop(daemon) -> None:
 
 def test_a_thread_of_a_plugin_that_never_ends_does_not_keep_the_process(daemon) -> None:
     plugins = {
-        "threads.py": "import threading\nfrom wsrouter import Handler\n\nclass Threads(Handler):\n    def start(self, context):\n"
+        "threads.py": f"import threading\nfrom wsrouter import Handler\n{SHORT_EXIT}\nclass Threads(Handler):\n    def start(self, context):\n"
         "        threading.Thread(target=threading.Event().wait, name='endless').start()\n"
     }
     running = daemon("routes: {/threads: threads}", plugins=plugins)

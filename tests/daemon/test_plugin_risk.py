@@ -10,7 +10,7 @@ import pytest
 
 from support.client import connect
 from support.control import request, socket_of
-from support.daemon import Daemon
+from support.daemon import SHORT_EXIT, Daemon
 
 TAKES = """
 import logging
@@ -87,10 +87,10 @@ def test_tasks_that_only_grow_are_told_at_a_thousand_and_each_doubling(daemon: C
 
 
 def test_tasks_that_will_not_end_are_named(daemon: Callable[..., Daemon]):
-    plugin = """
+    plugin = f"""
 import asyncio
 from wsrouter import Handler
-
+{SHORT_EXIT}
 async def deaf():
     while True:
         try:

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from support.client import connect
-from support.daemon import Daemon, start_process
+from support.daemon import SHORT_EXIT, Daemon, start_process
 from support.mutations import MUTATIONS, restore
 from support.waiting import until
 
@@ -201,7 +201,7 @@ def test_sigterm_during_a_reload_stops_gently(daemon, tmp_path: Path) -> None:
 def test_sigterm_during_a_reload_whose_start_ignores_its_cancelling_stops_too(daemon, tmp_path: Path) -> None:
     running = daemon("server: {shutdown: {timeout: 1s}}\n" + SITE, plugins={"say.py": SAY})
     stubborn = (
-        "import asyncio\nfrom pathlib import Path\nfrom wsrouter import Handler\n\nclass Slow(Handler):\n    async def start(self, context):\n"
+        f"import asyncio\nfrom pathlib import Path\nfrom wsrouter import Handler\n{SHORT_EXIT}\nclass Slow(Handler):\n    async def start(self, context):\n"
         "        Path(__file__).with_name('started').touch()\n        while True:\n            try:\n                await asyncio.sleep(60)\n"
         "            except BaseException:\n                pass\n"
     )
@@ -271,7 +271,7 @@ routes:
             ticker.start()
         say = stack.enter_context(connect(running.url("/say")))
         members = [stack.enter_context(connect(running.url("/room")))]
-        for number in range(1, 9):
+        for number in range(1, 7):
             assert str(number) == ask(say, str(number))
             (tmp_path / "plugins" / "tag.py").write_text(f"{plugin}# {number}\n")
             running.wait_for("reload.done", count=number)

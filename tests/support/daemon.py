@@ -40,6 +40,9 @@ FOREIGN_VARIABLES = {
     "NO_COLOR",
 }
 
+# For plugins that do not end: a line of theirs that makes the daemon's last patience with them short.
+SHORT_EXIT = "import wsrouter.daemon.daemon; wsrouter.daemon.daemon.EXIT_S = 0.3\n"
+
 Record = dict[str, Any]
 
 
