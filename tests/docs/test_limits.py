@@ -7,11 +7,14 @@ import re
 
 from support.daemon import ROOT
 from wsrouter.access.bounds import (
+    ACCEPTS_A_TURN,
+    BOUNDS,
     CLOSE_TIMEOUT_S,
     CONTROL_BURST,
     CONTROL_RATE,
     FRAME_TIMEOUT_S,
     MAX_FRAGMENTS,
+    MAX_HALF_OPEN,
     MESSAGES_A_TURN,
     MOST_SHEDDING,
     STALLED_CLOSE_TIMEOUT_S,
@@ -55,6 +58,10 @@ def test_every_setting_that_limits_a_client_is_there_with_its_default() -> None:
         assert any(written in row for row in rows), (name, default)
 
 
+def test_every_constant_that_explain_shows_is_there() -> None:
+    assert [] == [bound.name for bound in BOUNDS if not any(row.startswith(f"| {bound.name} |") for row in ROWS)]
+
+
 def test_the_constants_are_those_of_the_code() -> None:
     numbers = [
         f"{MAX_FRAGMENTS:,}",
@@ -62,5 +69,6 @@ def test_the_constants_are_those_of_the_code() -> None:
         f"{FRAME_TIMEOUT_S:g} s, and",
         f"| {CLOSE_TIMEOUT_S:g} s; {STALLED_CLOSE_TIMEOUT_S:g} s for",
     ]
+    numbers += [f"| {MAX_HALF_OPEN:,}, or less", f"| {ACCEPTS_A_TURN} a turn"]
     for number in [*numbers, f"| {MESSAGES_A_TURN} |", f"{MOST_SHEDDING:,}"]:
         assert number in PAGE
