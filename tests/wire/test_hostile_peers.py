@@ -10,7 +10,7 @@ import pytest
 from support.client import connect
 from support.memory import peak_bytes
 from support.raw import WITHIN_S, raw_client, request_head
-from support.wire import FIN, PING, PONG, TEXT, close_codes, frame, masked
+from support.wire import FIN, PING, PONG, TEXT, close_codes, frame, masked, split_frames
 
 MIB = 1024 * 1024
 SITE = """
@@ -165,6 +165,7 @@ routes:
         client.send(masked(PONG, ping_payload(client)))  # it lies behind what is not read
         clock.upgrade("/clock")
         clock.read_exactly(11)  # a second has passed: five times the deadline of the pong
+        assert {FIN | PING} == {first for first, _ in split_frames(client.sock.recv(65536))}  # a close would wait five seconds for its record
         assert [] == running.find_records("connection.closed", peer=client.address)
 
 
