@@ -117,7 +117,7 @@ class Amplify(Handler[str]):
 
 
 def test_row_66_a_client_that_does_not_read_what_a_handler_makes_of_its_messages_costs_little(daemon):
-    running = daemon("routes: {/amplify: {amplify: {}, outbox: {stalled: 1s}}, /echo: echo}", plugins={"amplify.py": AMPLIFY})
+    running = daemon("routes: {/amplify: {amplify: {}, outbox: {stalled: 300ms}}, /echo: echo}", plugins={"amplify.py": AMPLIFY})
     with raw_client(running.port, 4096) as greedy, connect(running.url("/echo")) as other:
         greedy.upgrade("/amplify")
         before = peak_bytes(running.process.pid)

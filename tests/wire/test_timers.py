@@ -41,6 +41,18 @@ def test_an_item_is_looked_at_once_never_early_and_at_most_a_tenth_of_a_second_l
     assert len(item.seen) == 1
 
 
+def test_an_item_that_wants_to_be_looked_at_at_once_does_not_hold_up_the_loop():
+    loop, timers = make()
+    item, other = Item(), Item()
+    item.then = lambda: len(item.seen) < 5 and timers.sooner(item, item.seen[-1] + 1e-12)
+    timers.set(item, 1000.0)  # a moment that is a slot: what is due at once is in the same one
+    timers.set(other, 1000.0)
+    timers._run()
+    assert [1, 1] == [len(item.seen), len(other.seen)]
+    loop.advance(1)
+    assert [5, 1] == [len(item.seen), len(other.seen)]
+
+
 def test_after_the_loop_stood_still_nobody_is_looked_at_before_sockets_had_their_turn():
     loop, timers = make()
     item = Item()

@@ -95,15 +95,18 @@ class Timers:
             self._handle = self._call_at(now + CATCH_UP_S, self._run)
             return
         self._catches_up = False
+        due = []
         while self._order and self._order[0] / SLOTS_PER_S <= now:
-            slot = heappop(self._order)
-            for item in self._slots.pop(slot):
+            due.append(heappop(self._order))
+        # Taken out before anybody is looked at: whoever sets itself a moment that is due already waits for the next run, and cannot hold up the loop.
+        for slot, items in [(slot, self._slots.pop(slot)) for slot in due]:
+            for item in items:
                 if item.slot != slot:  # an item before it in this slot gave it another place
                     continue
                 item.slot = 0
                 moment = item.on_time(now)
                 if moment is not None:
-                    # Never within this run: an item whose moment stays past, such as a peer being aborted, must not hold up the loop.
+                    # Half a slot later at the least: a peer being aborted has a moment that stays past.
                     self.sooner(item, max(moment, now + 0.5 / SLOTS_PER_S))
         if self._order:
             self._arm()
