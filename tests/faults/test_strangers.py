@@ -139,3 +139,61 @@ def test_row_69_what_the_log_left_out_just_before_a_stop_is_told(daemon):
     running.stop()
     told = running.find_records("handshake.refused") + running.find_records("log.suppressed", of="handshake.refused")
     assert 80 == len(running.find_records("handshake.refused")) + sum(record.get("suppressed", 0) for record in told)
+
+
+RAISES = """
+import asyncio
+from wsrouter import Handler
+
+ERRORS = {
+    "ValueError": lambda: ValueError("bad"),
+    "SystemExit": lambda: SystemExit(3),
+    "KeyboardInterrupt": KeyboardInterrupt,
+    "GeneratorExit": GeneratorExit,
+    "ExceptionGroup": lambda: BaseExceptionGroup("both", [ValueError("one"), SystemExit(4)]),
+}
+
+class Raises(Handler[str]):
+    where: str
+
+    def start(self, context):
+        self.context = context
+
+    def fail(self, where, name):
+        if where == self.where:
+            raise ERRORS[name]()
+
+    def on_open(self, connection):
+        self.fail("open", connection.query["error"])
+
+    def on_message(self, connection, message):
+        if self.where == "task":
+            async def task():
+                raise ERRORS[message]()
+            self.context.spawn(task())
+            return "spawned"
+        self.fail("message", message)
+
+    def on_close(self, connection, cause):
+        self.fail("close", connection.query["error"])
+"""
+
+
+def test_row_57_whatever_a_handler_raises_wherever_it_does_ends_nothing_but_its_own_connection(daemon):
+    errors, places = ("ValueError", "SystemExit", "KeyboardInterrupt", "GeneratorExit", "ExceptionGroup"), ("open", "message", "close", "task")
+    routes = "".join(f"  /{where}: {{raises: {{where: {where}}}}}\n" for where in places)
+    running = daemon(f"plugins: {{folders: [plugins], failures: 0}}\nroutes:\n  /echo: echo\n{routes}", plugins={"raises.py": RAISES})
+    with connect(running.url("/echo")) as other:
+        for where in places:
+            for error in errors:
+                with suppress(ConnectionClosed), connect(running.url(f"/{where}?error={error}")) as client:
+                    client.send(error)
+                    if where != "close":
+                        answer = client.recv(timeout=5)
+                        assert ("task", "spawned") == (where, answer)
+                other.send(where + error)
+                assert where + error == other.recv(timeout=5)
+        running.wait_for("handler.failed", count=len(places) * len(errors))
+        assert len(errors) == len(running.find_records("connection.closed", cause="handler_error", code=1011, route="/open"))
+        assert len(errors) == len(running.find_records("connection.closed", cause="handler_error", code=1011, route="/message"))
+        assert [] == running.find_records("connection.closed", route="/echo")
