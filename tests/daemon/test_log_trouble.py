@@ -175,7 +175,7 @@ async def failing(websocket):
     authorization = websocket.request.headers["Authorization"]
     local = "-".join(["of", "a", "local", "variable"])
     async for message in websocket:
-        raise Gone(f"redis://me:{message}@cache/0 refused; Authorization: {authorization}, Cookie: {websocket.request.headers['Cookie']}")
+        raise Gone(f"redis://me:{message}@cache/0 refused; GET https://api.example/a?sid={message}; Authorization: {authorization}, Cookie: {websocket.request.headers['Cookie']}")
 """
 
 
