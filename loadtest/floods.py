@@ -1,6 +1,6 @@
 """What a client that floods costs the others, and the daemon: exit status 1 where a promise of docs/security.md is missed.
 
-    python -m loadtest.floods           60 MB of pings, and compressed bombs of 1 MiB, half a minute
+    python -m loadtest.floods           60 MB of pings, compressed bombs of 1 MiB, 20 MB of short messages: a minute
     python -m loadtest.floods pings     one of them; bomb is one message of 1 MiB that would be 1 GiB, dense many that would be 800 MiB in all
 
 Another client asks an echo all the time, and how long it waits at the worst is measured, before the flood and in it.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import select
 import socket
 import sys
 import time
@@ -20,7 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
-from loadtest.generator import FIN, PATIENCE_S, PING, TEXT, masked_frame, read_exactly, read_head, request
+from loadtest.generator import FIN, PATIENCE_S, PING, TEXT, frame_bytes, masked_frame, read_exactly, read_head, request
 from loadtest.processes import choose_cpus, peak_bytes, pin, run_site
 
 SITE = "routes: {/echo: echo, /zip: {echo: {}, compression: true}}"
@@ -65,7 +66,26 @@ def dense(port: int) -> None:
             last = last[-20:] + data
 
 
-FLOODS: dict[str, Callable[[int], None]] = {"pings": pings, "bomb": bomb, "dense": dense}
+def messages(port: int) -> None:
+    """20 MB of messages of 60 bytes, as fast as the echo takes them; the answers are read."""
+    flood = masked_frame(b"m" * 60) * 1024
+    left = whole = PINGS_BYTES // 3 // len(flood) * len(flood)
+    answers = whole // (len(flood) // 1024) * frame_bytes(60)
+    with _join(port, "/echo") as sock:
+        sock.setblocking(False)
+        while answers:
+            readable, writable, _ = select.select([sock], [sock] if left else [], [], PATIENCE_S)
+            if writable:
+                at = (whole - left) % len(flood)
+                left -= sock.send(flood[at:])
+            if readable:
+                got = len(sock.recv(1 << 18))
+                if not got:
+                    sys.exit("the client that floods was hung up on")
+                answers -= got
+
+
+FLOODS: dict[str, Callable[[int], None]] = {"pings": pings, "bomb": bomb, "dense": dense, "messages": messages}
 
 
 def ask(port: int, pipe: Connection) -> None:

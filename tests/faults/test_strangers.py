@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from support.client import connect
 from support.memory import peak_bytes
 from support.raw import raw_client, request_head
-from support.wire import TEXT, frame, masked
+from support.wire import CLOSE, TEXT, frame, masked
 
 MIB = 1024 * 1024
 
@@ -197,3 +197,21 @@ def test_row_57_whatever_a_handler_raises_wherever_it_does_ends_nothing_but_its_
         assert len(errors) == len(running.find_records("connection.closed", cause="handler_error", code=1011, route="/open"))
         assert len(errors) == len(running.find_records("connection.closed", cause="handler_error", code=1011, route="/message"))
         assert [] == running.find_records("connection.closed", route="/echo")
+
+
+def test_row_70_no_text_of_a_client_forges_a_line_of_the_log(daemon):
+    running = daemon("routes: {/echo: echo}")
+    evil = '\x1b[2J\u2028\u0085\r\n{"event": "listening"}'
+    with raw_client(running.port) as client:
+        client.upgrade("/echo?a=%1b%0d%0a", "User-Agent: {}[31m", "X-Request-ID: \xa9\xad", "Origin: http://a")
+        reason = evil.encode()[:120]
+        client.send(masked(CLOSE, b"\x03\xe8" + reason))
+        client.read_to_end()
+    for path in ("/%1b[2J%0d%0aforged", "/a\x1b[31m", "/\u00e9", "/" + "x" * 5000):
+        assert answer_to(running.port, request_head(path, "User-Agent: \x1b]0;title\x07", "Origin: http://\xe2\x80\xa8"))[0] in (400, 404)
+    assert 0 == running.stop()
+    assert [] == running.stray
+    assert [1, 4] == [len(running.find_records(event)) for event in ("listening", "handshake.refused")]
+    assert running.find_records("connection.closed")[0]["reason"].startswith("\\x1b[2J")
+    texts = [value for record in running.records for value in record.values() if isinstance(value, str)]
+    assert all(text.isprintable() and len(text) <= 256 for text in texts)
