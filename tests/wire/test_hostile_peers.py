@@ -101,7 +101,8 @@ def test_many_half_open_handshakes_keep_nobody_out(daemon):
             assert "hello" == client.recv(timeout=5)
         assert time.monotonic() - begun < 1.0
         left_out = running.wait_for("log.suppressed", within=10, of="handshake.refused")["suppressed"]  # a flood of one event is cut short
-        assert 500 == left_out + len(running.find_records("handshake.refused", reason="timeout"))
+        refused = running.find_records("handshake.refused", reason="timeout")
+        assert 500 == len(refused) + sum(record.get("suppressed", 0) for record in refused) + left_out  # those of one slot of the timers may take two bursts
     finally:
         for each in silent:
             each.close()
