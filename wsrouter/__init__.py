@@ -21,15 +21,17 @@ from wsrouter.api.connection import Connection
 from wsrouter.api.context import Background, Clock, Context, Log
 from wsrouter.api.errors import HandlerError, TemplateError, WsrouterError
 from wsrouter.api.handler import Handler
+from wsrouter.api.handshake import Accept, HandshakeRequest, Refuse
 from wsrouter.api.messages import Message, Reply, Sendable
 from wsrouter.api.options import Duration, Option, OptionError, Size
 from wsrouter.api.template import Template, Values
 from wsrouter.api.topics import History, TopicSettings
-from wsrouter.api.user import HandshakeRequest, User
+from wsrouter.api.user import User
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Accept",
     "Allow",
     "Background",
     "Cause",
@@ -45,6 +47,7 @@ __all__ = [
     "Message",
     "Option",
     "OptionError",
+    "Refuse",
     "Reply",
     "Sendable",
     "Size",

@@ -354,6 +354,7 @@ class EchoEndpoint:
     route = "/"
     on_fragment = None
     quarantine: Any = None
+    newcomers: Any = None
 
     def __init__(self, settings: RouteSettings = DEFAULTS) -> None:
         self.settings = settings

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wsrouter import Connection, Context, Handler, HandlerError
+from wsrouter import Accept, Connection, Context, Handler, HandlerError, HandshakeRequest, Refuse
 from wsrouter.testing import Closed, HandlerFailedError, RefusedError, SiteProblemError, SiteTest
 
 ROOT = Path(__file__).parent.parent.parent
@@ -330,3 +330,31 @@ def test_the_daemon_does_not_need_pytest():
     code = "import sys; sys.modules['pytest'] = None; import wsrouter.cli.test, wsrouter.scenario.runner, wsrouter.testing.site"
 
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+
+
+class Members(Handler[str]):
+    waits: bool = False
+
+    def start(self, context: Context) -> None:
+        self._context = context
+
+    async def on_handshake(self, request: HandshakeRequest) -> Accept | Refuse:
+        if self.waits:
+            await self._context.clock.sleep(60)
+        return Accept(headers={"X-Name": request.query["name"]}) if "name" in request.query else Refuse(404, "nobody has no name")
+
+
+def test_what_on_handshake_refuses_is_refused_in_memory_too():
+    with SiteTest(Members) as site:
+        with pytest.raises(RefusedError) as refused:
+            site.open("/")
+        assert (404, "refused") == (refused.value.status, refused.value.reason)
+        assert "nobody has no name" in str(refused.value)
+        client = site.open("/?name=ada")
+        assert "ada" == client.wire_client.response.headers["X-Name"]
+
+
+def test_an_on_handshake_that_does_not_answer_is_refused_on_virtual_time():
+    with SiteTest(Members, options={"waits": True}) as site, pytest.raises(RefusedError) as refused:
+        site.open("/?name=ada")
+    assert (503, "undecided") == (refused.value.status, refused.value.reason)

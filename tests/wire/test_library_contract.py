@@ -20,7 +20,7 @@ from websockets.server import ServerProtocol
 
 from support.wire import BINARY, CLOSE, CONT, FIN, PING, PONG, RSV1, TEXT, close_payload, frame, masked
 from wsrouter.wire import inbox, slow_lane
-from wsrouter.wire.handshake import HandshakeProtocol
+from wsrouter.wire.negotiation import HandshakeProtocol
 
 HEAD = (
     b"GET /path?query HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

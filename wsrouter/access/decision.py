@@ -8,8 +8,9 @@ from typing import Protocol
 
 from wsrouter.access.credentials import Credentials
 from wsrouter.api.causes import Reason
+from wsrouter.api.handshake import HandshakeRequest
 from wsrouter.api.ports import Refusal
-from wsrouter.api.user import HandshakeRequest, User
+from wsrouter.api.user import User
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from wsrouter.access.credentials import Credentials, CredentialsError, Fields, find_credentials
 from wsrouter.access.decision import Authenticator, Decision, Later, Rejected, wrong
 from wsrouter.api.causes import Reason
+from wsrouter.api.handshake import HandshakeRequest
 from wsrouter.api.ports import Refusal
-from wsrouter.api.user import HandshakeRequest, User
+from wsrouter.api.user import User
 
 if TYPE_CHECKING:
     from wsrouter.api.allow import Allow

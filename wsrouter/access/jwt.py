@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from wsrouter.access.credentials import MAX_NAME, Credentials
 from wsrouter.access.decision import Authenticator, Decision, Later, Rejected, unavailable, wrong
-from wsrouter.api.user import HandshakeRequest, User
+from wsrouter.api.handshake import HandshakeRequest
+from wsrouter.api.user import User
 
 if TYPE_CHECKING:
     from typing import Any

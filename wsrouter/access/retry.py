@@ -6,8 +6,6 @@ import math
 import random
 from typing import Final
 
-from wsrouter.api.causes import Reason
-
 # Centrifugo and AWS leave it to the client; a spread of ten seconds makes of 2,000 refused clients 200 a second.
 BUSY_SPREAD_S: Final = 10.0
 # Who has too many connections or failures has no use for coming again at once.
@@ -22,9 +20,9 @@ def retry_after_s(wait_s: float, spread_s: float) -> int:
     return max(1, math.ceil(wait_s + random.random() * spread_s))
 
 
-def retry_header(reason: Reason, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+def retry_header(status: int, given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """The headers of a refusal, with a `Retry-After` where its status asks for one and it has none."""
-    waits = _WAITS.get(reason.status)
+    waits = _WAITS.get(status)
     if waits is None or any(name == "Retry-After" for name, _ in given):
         return given
     return (*given, ("Retry-After", str(retry_after_s(*waits))))

@@ -9,7 +9,8 @@ from typing import Final
 
 from wsrouter.access.credentials import MAX_NAME, Credentials
 from wsrouter.access.decision import Authenticator, Decision, wrong
-from wsrouter.api.user import HandshakeRequest, User
+from wsrouter.api.handshake import HandshakeRequest
+from wsrouter.api.user import User
 
 MIN_TOKEN: Final = 16  # characters; 16 hexadecimal digits are 64 bits, the least that nobody guesses at ten a minute
 

@@ -10,6 +10,7 @@ from wsrouter.api.causes import Cause
 from wsrouter.api.connection import Connection
 from wsrouter.api.context import Context
 from wsrouter.api.errors import HandlerError
+from wsrouter.api.handshake import Answer, HandshakeRequest
 from wsrouter.api.messages import Message, Reply
 from wsrouter.api.topics import TopicSettings
 
@@ -30,7 +31,7 @@ class Handler(Generic[MessageT]):
     Annotated fields of a subclass are its options: `suffix: str = "!"` may be set in the site, a field without a default
     must be. `Handler[str]` takes text only and closes with 1003 on binary, `Handler[bytes]` the other way round.
 
-    The life: constructed without effects, options set, `start`, then for each connection `on_open`, `on_message`…,
+    The life: constructed without effects, options set, `start`, then for each connection `on_handshake`, `on_open`, `on_message`…,
     `on_close`, and at the end `stop` (also after a `start` that failed). Each hook may be plain or `async`; async ones run
     in order, one at a time per connection.
     """
@@ -81,6 +82,13 @@ class Handler(Generic[MessageT]):
         Called after `start`, just before the first connection comes here; raise an exception to call the reload off.
         `previous` may be of an older version of the class, and with `on_change: keep` it goes on serving its open connections.
         """
+
+    def on_handshake(self, request: HandshakeRequest) -> Answer | Awaitable[Answer]:
+        """A client wants to come in, and the site lets it: None lets it in, `Refuse(status, why)` keeps it out.
+
+        `Accept(subprotocol=…, headers=…)` says what the answer holds. It may have left before `on_open`: there is no `on_close` for it.
+        """
+        return None
 
     def on_open(self, connection: Connection) -> Awaitable[None] | None:
         """A connection was accepted; its messages wait until this is done."""

@@ -55,6 +55,16 @@ class Refusal:
     fix: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     """Headers that the response needs besides the constant ones."""
+    own_status: int | None = None
+    """Where it is not the reason's."""
+    route: str = ""
+    handler: str = ""
+    """Whose decision it was, where a handler decided."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.own_status or self.reason.status
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,8 @@ class Failure:
     hook: str
     error: BaseException
     connection_id: str | None
+    peer: str = ""
+    """Of whom, where there is no connection yet: in a handshake."""
 
 
 @dataclass(frozen=True, slots=True)

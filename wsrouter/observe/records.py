@@ -71,10 +71,12 @@ class Records:
     def refused(self, attempt: Attempt, refusal: Refusal) -> None:
         """`handshake.refused`: the status, why, and what would let it in."""
         facts = {
-            "status": refusal.reason.status,
+            "status": refusal.status,
             "reason": refusal.reason.value,
             "detail": refusal.detail,
             "fix": refusal.fix,
+            "route": refusal.route,
+            "handler": refusal.handler,
             "path": without_query(attempt.path),
             "peer": attempt.peer,
             "host": attempt.host,
@@ -105,6 +107,7 @@ class Records:
             "error": told.error,
             "at": told.at,
             "connection_id": failure.connection_id,
+            "peer": failure.peer,
             "traceback": told.text,
             "tracebacks_left_out": left_out or None,
         }

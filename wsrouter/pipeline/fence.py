@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from dataclasses import dataclass
 
 from wsrouter.api.causes import Cause
+from wsrouter.api.errors import HandlerError
 from wsrouter.api.ports import ClientConnection, Failure, Observer
 from wsrouter.pipeline.quarantine import Quarantine
 
@@ -28,9 +30,22 @@ class Fence:
             if connection is not None:
                 connection.end(Cause.WRONG_TYPE, reason=str(error))
             return
-        failure = Failure(self.route, handler, hook, error, connection.id if connection is not None else None)
+        self._tell(Failure(self.route, handler, hook, error, connection.id if connection is not None else None))
+        if connection is not None:
+            connection.end(Cause.HANDLER_ERROR)
+
+    def failed_before(self, peer: str, handler: str, hook: str, error: BaseException) -> None:
+        """A hook raised `error` over a client that is not let in yet: told once, and counted."""
+        self._tell(Failure(self.route, handler, hook, error, None, peer))
+
+    def _tell(self, failure: Failure) -> None:
         self.observer.failed(failure)
         if self.quarantine is not None:
             self.quarantine.failed(failure)
-        if connection is not None:
-            connection.end(Cause.HANDLER_ERROR)
+
+
+def no_coroutine(returned: object, hook: str) -> HandlerError:
+    """What is wrong where a plain hook returned what must be awaited, which nobody does."""
+    if isinstance(returned, Coroutine):
+        returned.close()  # Python would warn of it, long after
+    return HandlerError(f"{hook} returned {type(returned).__name__}, which must be awaited: write async def {hook}, and await it there")

@@ -102,7 +102,7 @@ class Quarantine:
         if self.is_on or self._is_retired or not settings.failures:
             return
         now, count = self._monotonic(), self._count
-        count.add(now, failure.connection_id, settings.failures + 1)
+        count.add(now, failure.connection_id or failure.peer or None, settings.failures + 1)
         if count.connections >= LEAST_CONNECTIONS and (count.failures > settings.failures or now < self._trial_until):
             self._last = failure
             self._until = now + settings.pause

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 class Step:
     """A handler with what the chain needs to know of its hooks, found out once."""
 
-    __slots__ = ("handler", "is_async", "name", "on_close", "on_message", "on_open")
+    __slots__ = ("handler", "is_async", "name", "on_close", "on_handshake", "on_message", "on_open")
 
     def __init__(self, name: str, handler: AnyHandler) -> None:
         """`name` is the handler's name as the site writes it."""
         self.name = name
         self.handler = handler
+        self.on_handshake = handler.on_handshake if overrides(handler, "on_handshake") else None
         self.on_open = handler.on_open if overrides(handler, "on_open") else None
         self.on_close = handler.on_close if overrides(handler, "on_close") else None
         self.on_message: Hook = guarded(handler)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wsrouter.plugins.spec import HandlerSpec
     from wsrouter.site.route import Route
 
-HOOKS: Final = ("start", "adopt", "on_open", "on_message", "on_close", "stop")
+HOOKS: Final = ("start", "adopt", "on_handshake", "on_open", "on_message", "on_close", "stop")
 
 
 def check_routes(routes: Sequence[Route], library: HandlerLibrary, problems: Problems) -> None:

@@ -7,21 +7,18 @@ is held until the 101 is written. Refusals have constant bodies, no `Server` hea
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace as replace_facts
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from msgspec import Struct
 from msgspec.structs import replace
 from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooManyHeaders
-from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import Close
-from websockets.http11 import Request
-from websockets.server import ServerProtocol
 
 from wsrouter.access.addresses import address_group
 from wsrouter.access.bounds import MAX_HEAD_BYTES
-from wsrouter.access.credentials import BEARER
-from wsrouter.access.decision import Decision, Later, Rejected
+from wsrouter.access.decision import Decision, Rejected, unavailable
 from wsrouter.access.door import check_allowed
 from wsrouter.access.retry import retry_header
 from wsrouter.api.causes import Reason
@@ -30,66 +27,43 @@ from wsrouter.api.user import User
 from wsrouter.wire.closing import CLOSE
 from wsrouter.wire.connection import Connection
 from wsrouter.wire.frames import frame
-from wsrouter.wire.head import HeaderView, OrdinaryRequest, head_end, ordinary_response, parse_ordinary, to_request
+from wsrouter.wire.head import HeaderView, head_end, parse_ordinary
+from wsrouter.wire.negotiation import Newcomer, negotiate, parse_head
 from wsrouter.wire.proxy_header import SIGNATURE, V1_BEGIN
 from wsrouter.wire.request import ClientRequest
 from wsrouter.wire.room import find_refusal
-from wsrouter.wire.upgrade import Deflate, Upgrade
+from wsrouter.wire.upgrade import Upgrade
 from wsrouter.wire.waiting_room import WaitingRoom
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable
 
-    from websockets.typing import Subprotocol
+    from websockets.http11 import Request
+    from websockets.server import ServerProtocol
 
     from wsrouter.access.door import Door
-    from wsrouter.wire.admission import Admission, Admitted
+    from wsrouter.api.handshake import Accept
+    from wsrouter.pipeline.newcomers import Verdict
+    from wsrouter.wire.admission import Admitted
+    from wsrouter.wire.head import OrdinaryRequest
     from wsrouter.wire.hub import Hub
+    from wsrouter.wire.negotiation import Agreed, HandshakeProtocol
+
+T = TypeVar("T")
 
 # After a refusal: how long the client may take to read it and hang up.
 LINGER_S = 1.0
 _EXPECT_PROXY = "set proxy_protocol: require on this listener, and the proxy in server.trusted_proxies"
-# Precedent: nginx and browsers; 12 bits are 4 KiB a compression instead of 32.
-WINDOW_BITS = 12
-
-_DEFLATE = ServerPerMessageDeflateFactory(
-    server_no_context_takeover=True, client_no_context_takeover=True, server_max_window_bits=WINDOW_BITS, compress_settings={"memLevel": 5}
-)
-
-
-Agreed = tuple[bytes, str | None, Deflate | None]
-"""The 101, the subprotocol and the compression that it agrees to."""
-
-# What `refuse: close` says to a client that a status could not reach. Codes from 4000 are free for applications.
-CLOSE_CODES: Final = {401: 4401, 403: 4403, 429: 4429, 503: 1013}
+_TOO_LATE: Final = Refusal(Reason.AUTH_UNAVAILABLE, "not known who it is")
+_GONE_BEFORE: Final = {Reason.AUTH_UNAVAILABLE: "gone before it was known who it is", Reason.UNDECIDED: "gone before on_handshake had answered"}
 # What may come before the 101 is there: hardly anybody sends anything then. More stays in the socket.
 MOST_HELD_BYTES: Final = MAX_HEAD_BYTES
-
-
-class Newcomer(Struct, frozen=True):
-    """A request that goes to a route, before it is known whether it comes in. One for each handshake: a Struct as `Upgrade` is."""
-
-    admitted: Admitted
-    head: bytes
-    request: Request | OrdinaryRequest
-    protocol: HandshakeProtocol | None
-    """The library's, where it has read the request."""
-    admission: Admission
-    """Whose answer that was: a reload may bring another while somebody waits."""
-
-
-class HandshakeProtocol(ServerProtocol):
-    """The library's protocol, which agrees to a subprotocol that both know and refuses nobody for offering none."""
-
-    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
-        """The first of the route's that the client offers."""
-        return next((ours for ours in self.available_subprotocols or () if ours in subprotocols), None)
 
 
 class Handshake(asyncio.Protocol):
     """One socket from its accept to the 101, or to a refusal."""
 
-    __slots__ = ("_buffer", "_hub", "_is_answered", "_peername", "_pending", "_transport", "slot")
+    __slots__ = ("_buffer", "_hub", "_is_answered", "_late", "_peername", "_pending", "_transport", "slot")
 
     def __init__(self, hub: Hub, name: object = None) -> None:
         """Made by the listener for each socket. `name` is its other end where the socket itself does not tell: behind a PROXY header."""
@@ -100,6 +74,8 @@ class Handshake(asyncio.Protocol):
         self._is_answered = False
         self._pending: asyncio.Task[None] | None = None
         """A decision that is waited for; what comes meanwhile is held."""
+        self._late = _TOO_LATE
+        """What is said where it does not come in time."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there; its request must be whole within `server.limits.handshake`."""
@@ -126,7 +102,7 @@ class Handshake(asyncio.Protocol):
             return
         end = head_end(self._buffer)
         if 0 <= end <= MAX_HEAD_BYTES:
-            self._decide(bytes(self._buffer[:end]), bytes(self._buffer[end:]))
+            self._decide(bytes(self._buffer[:end]))
         elif len(self._buffer) > MAX_HEAD_BYTES:
             reason = Reason.HEADERS_TOO_LARGE if self._buffer.find(b"\r\n", 0, MAX_HEAD_BYTES) >= 0 else Reason.PATH_TOO_LONG
             self._refuse(Refusal(reason))
@@ -143,7 +119,7 @@ class Handshake(asyncio.Protocol):
             self._is_answered = True
             if self._pending is not None:
                 self._pending.cancel()
-                self._record(Refusal(Reason.AUTH_UNAVAILABLE, "gone before it was known who it is"))
+                self._record(replace_facts(self._late, detail=_GONE_BEFORE[self._late.reason]))
             elif self._buffer:
                 self._record(Refusal(Reason.MALFORMED, "gone before the request was whole"))
             else:
@@ -161,24 +137,25 @@ class Handshake(asyncio.Protocol):
             return None
         if self._pending is not None:
             self._pending.cancel()
-            self._refuse(Refusal(Reason.AUTH_UNAVAILABLE, f"not known who it is after {self._hub.limits.handshake:g} s", "server.limits.handshake is how long"))
+            detail = f"{self._late.detail} after {self._hub.limits.handshake:g} s"
+            self._refuse(replace_facts(self._late, detail=detail, fix="server.limits.handshake is how long"))
             return now + LINGER_S
         self._refuse(Refusal(Reason.TIMEOUT, f"{len(self._buffer)} bytes in {self._hub.limits.handshake:g} s"))
         return now + LINGER_S
 
-    def _decide(self, head: bytes, rest: bytes) -> None:
+    def _decide(self, head: bytes) -> None:
         try:
-            self._answer(head, rest)
+            self._answer(head)
         except Exception as error:  # noqa: BLE001 -- whatever it is, this client gets a 500 and nobody else hears of it
             self._hub.observer.failed(Failure("", "wsrouter", "handshake", error, None))
             self._refuse(Refusal(Reason.ERROR))
 
-    def _answer(self, head: bytes, rest: bytes) -> None:
+    def _answer(self, head: bytes) -> None:
         """The checks in the order of `Reason`; ordinary heads are read here, all others by `ServerProtocol`."""
         request: Request | OrdinaryRequest | None = parse_ordinary(head)
         protocol: HandshakeProtocol | None = None
         if request is None:
-            protocol, request = _parse(head)
+            protocol, request = parse_head(head)
             if request is None:
                 self._refuse(_parse_failure(protocol, head))
                 return
@@ -186,12 +163,54 @@ class Handshake(asyncio.Protocol):
         decision = admission.decide(request, self._peer_ip)
         if isinstance(decision, Refusal):
             self._refuse(decision)
-            return
-        newcomer = Newcomer(decision, head, request, protocol, admission)
-        if decision.gate.door is not None:
-            self._ask_at(decision.gate.door, newcomer)
         else:
-            self._let_in(newcomer, rest)
+            self._enter(Newcomer(decision, head, request, protocol, admission))
+
+    def _enter(self, newcomer: Newcomer) -> None:
+        """Somebody may come to this route; who it is comes next, where that is asked."""
+        door = newcomer.admitted.gate.door
+        if door is not None:
+            self._ask_at(door, newcomer)
+        else:
+            self._let_in(newcomer)
+
+    # Decisions that must be waited for.
+
+    def _hold(
+        self, newcomer: Newcomer, late: Refusal, decide: Callable[[], Awaitable[T]], failed: Callable[[BaseException], T], go_on: Callable[[Newcomer, T], None]
+    ) -> None:
+        """Holds the handshake until there is a decision, and goes on with it. `late` is said without its detail where too many wait already."""
+        hub = self._hub
+        room = hub.waiting_room = hub.waiting_room or WaitingRoom()
+        if room.is_full:
+            self._turn_away(newcomer, replace_facts(late, detail=f"{room.waiting} others wait for a decision"))
+            return
+        hub.half_opens.discard(self)  # bounded as one who waits for a decision from now on
+        self._late = late
+
+        async def wait() -> None:
+            decision = await room.decide(decide, failed)
+            self._pending = None
+            if self._is_answered:
+                return
+            try:
+                go_on(newcomer, decision)
+            except Exception as error:  # noqa: BLE001 -- as in _decide
+                hub.observer.failed(Failure("", "wsrouter", "handshake", error, None))
+                self._refuse(Refusal(Reason.ERROR))
+
+        self._pending = hub.loop.create_task(wait(), name="handshake")
+
+    def _readmit(self, newcomer: Newcomer) -> Newcomer | None:
+        """The same newcomer by the site of now: a reload may have changed it meanwhile. None where it is refused by that."""
+        admission = self._hub.admission
+        if newcomer.admission is admission:
+            return newcomer
+        admitted = admission.decide(newcomer.request, self._peer_ip)
+        if isinstance(admitted, Refusal):
+            self._refuse(admitted)
+            return None
+        return Newcomer(admitted, newcomer.head, newcomer.request, newcomer.protocol, admission)
 
     # Routes with `auth`.
 
@@ -203,46 +222,31 @@ class Handshake(asyncio.Protocol):
             headers = (("Retry-After", str(wait_s)),)
             self._turn_away(newcomer, Refusal(Reason.TOO_MANY, "too many wrong credentials from this address", f"it may try again in {wait_s} s", headers))
             return
-        request = ClientRequest(newcomer.head, admitted.gate.endpoint.route, admitted.path, admitted.params, self._peer, admitted.client)
-        decision = door.decide(request)
+        decision = door.decide(self._client_request(newcomer))
         if isinstance(decision, User | Rejected):
             self._decided(newcomer, decision)
             return
-        room = hub.waiting_room = hub.waiting_room or WaitingRoom()
-        refusal = Refusal(Reason.AUTH_UNAVAILABLE, f"{room.waiting} others wait for a decision") if room.is_full else self._room_for(admitted)
+        refusal = self._room_for(admitted)
         if refusal is not None:
             self._turn_away(newcomer, refusal)
             return
-        hub.half_opens.discard(self)  # bounded as one who waits for a decision from now on
-        self._pending = hub.loop.create_task(self._wait(newcomer, decision, room), name="handshake")
+        route = admitted.gate.endpoint.route
 
-    async def _wait(self, newcomer: Newcomer, decide: Later, room: WaitingRoom) -> None:
-        route = newcomer.admitted.gate.endpoint.route
-        decision = await room.decide(decide, lambda error: self._hub.observer.failed(Failure(route, "auth", "authenticate", error, None)))
-        self._pending = None
-        if self._is_answered:
-            return
-        try:
-            self._resume(newcomer, decision)
-        except Exception as error:  # noqa: BLE001 -- as in _decide
-            self._hub.observer.failed(Failure("", "wsrouter", "handshake", error, None))
-            self._refuse(Refusal(Reason.ERROR))
+        def failed(error: BaseException) -> Decision:
+            hub.observer.failed(Failure(route, "auth", "authenticate", error, None))
+            return unavailable(f"telling who it is failed: {type(error).__name__}")
+
+        self._hold(newcomer, _TOO_LATE, decision, failed, self._resume)
 
     def _resume(self, newcomer: Newcomer, decision: Decision) -> None:
-        """Goes on with a decision that was waited for, unless a reload has changed the route meanwhile: then it is asked again."""
-        admission = self._hub.admission
-        if newcomer.admission is admission:
-            self._decided(newcomer, decision)
+        """Goes on with a decision that was waited for, unless a reload has changed the route's door meanwhile: then the new one is asked, if there is one."""
+        again = self._readmit(newcomer)
+        if again is None:
             return
-        door, admitted = newcomer.admitted.gate.door, admission.decide(newcomer.request, self._peer_ip)
-        if isinstance(admitted, Refusal):
-            self._refuse(admitted)
-            return
-        again = Newcomer(admitted, newcomer.head, newcomer.request, newcomer.protocol, admission)
-        if admitted.gate.door is None or admitted.gate.door is door:
+        if again.admitted.gate.door is newcomer.admitted.gate.door:
             self._decided(again, decision)
         else:
-            self._ask_at(admitted.gate.door, again)
+            self._enter(again)
 
     def _decided(self, newcomer: Newcomer, decision: Decision) -> None:
         hub, admitted = self._hub, newcomer.admitted
@@ -251,61 +255,87 @@ class Handshake(asyncio.Protocol):
                 hub.failures.add(address_group(admitted.client), hub.loop.time())
             self._turn_away(newcomer, decision.refusal)
             return
-        refusal = check_allowed(admitted.gate.endpoint.settings.allow, decision.name, decision.claims, admitted.params)
-        if refusal is None and decision.expires_at is not None and decision.expires_at <= hub.clock.now().timestamp():
-            refusal = Refusal(Reason.UNAUTHENTICATED, "the credentials have expired")
+        refusal = self._check_user(admitted, decision)
         if refusal is not None:
             self._turn_away(newcomer, refusal)
             return
-        self._let_in(newcomer, bytes(self._buffer[len(newcomer.head) :]), decision)
+        self._let_in(newcomer, decision)
+
+    def _check_user(self, admitted: Admitted, user: User) -> Refusal | None:
+        """Why a user that is known does not come in."""
+        if user.expires_at is not None and user.expires_at <= self._hub.clock.now().timestamp():
+            return Refusal(Reason.UNAUTHENTICATED, "the credentials have expired")
+        return check_allowed(admitted.gate.endpoint.settings.allow, user.name, user.claims, admitted.params)
 
     def _turn_away(self, newcomer: Newcomer, refusal: Refusal) -> None:
         """Refuses as the route does it: by a status, or by a close frame, as pages cannot read a status."""
-        door, code = newcomer.admitted.gate.door, CLOSE_CODES.get(refusal.reason.status)
-        agreed = self._negotiate(newcomer) if door is not None and door.refuse == "close" and code is not None else None
+        door = newcomer.admitted.gate.door
+        agreed = negotiate(newcomer) if door is not None and door.refuse == "close" else None
         if agreed is None or isinstance(agreed, Refusal):
             self._refuse(refusal)
-            return
-        assert code is not None
-        self._say_last(refusal, agreed[0] + frame(CLOSE, Close(code, refusal.reason.value).serialize()))
+        else:
+            self._say_last(refusal, agreed[0] + frame(CLOSE, Close(close_code(refusal.status), refusal.reason.value).serialize()))
 
-    def _let_in(self, newcomer: Newcomer, rest: bytes, user: User | None = None) -> None:
-        """The last question: whether there is room. Then the 101."""
+    # The last questions: whether there is room, and what the route's handlers say. Then the 101.
+
+    def _let_in(self, newcomer: Newcomer, user: User | None = None) -> None:
+        hub, endpoint = self._hub, newcomer.admitted.gate.endpoint
         refusal = self._room_for(newcomer.admitted, user)
+        newcomers = endpoint.newcomers
         if refusal is not None:
             self._refuse(refusal)
+        elif newcomers is None:
+            self._welcome(newcomer, user, None)
+        elif not newcomers.is_async:
+            self._judged(newcomer, user, newcomers.ask(self._client_request(newcomer, user)))
+        else:
+            late = Refusal(Reason.UNDECIDED, "no answer of on_handshake", route=endpoint.route, handler=newcomers.names)
+
+            def failed(error: BaseException) -> Verdict:
+                hub.observer.failed(Failure("", "wsrouter", "handshake", error, None))  # what hooks raise is told where they are called
+                return Refusal(Reason.ERROR)
+
+            ask = partial(newcomers.ask_async, self._client_request(newcomer, user))
+            self._hold(newcomer, late, ask, failed, partial(self._resume_judged, user))
+
+    def _resume_judged(self, user: User | None, newcomer: Newcomer, verdict: Verdict) -> None:
+        """Goes on with what the handlers said, unless a reload has put others in their place, or another door."""
+        again = self._readmit(newcomer)
+        if again is None:
             return
-        agreed = self._negotiate(newcomer)
+        before, now = newcomer.admitted.gate, again.admitted.gate
+        if now.endpoint is not before.endpoint or now.door is not before.door:
+            self._enter(again)
+            return
+        refusal = self._check_user(again.admitted, user) if user is not None else None
+        refusal = refusal or self._room_for(again.admitted, user)
+        self._judged(again, user, refusal or verdict)
+
+    def _judged(self, newcomer: Newcomer, user: User | None, verdict: Verdict) -> None:
+        if isinstance(verdict, Refusal):
+            self._turn_away(newcomer, verdict)
+        else:
+            self._welcome(newcomer, user, verdict)
+
+    def _welcome(self, newcomer: Newcomer, user: User | None, wanted: Accept | None) -> None:
+        agreed = negotiate(newcomer, wanted)
         if isinstance(agreed, Refusal):
             self._refuse(agreed)
         else:
-            self._upgrade(newcomer, rest, agreed, user)
+            self._upgrade(newcomer, agreed, user)
 
-    def _negotiate(self, newcomer: Newcomer) -> Agreed | Refusal:
-        """The 101. Has `ServerProtocol` agree on subprotocol and compression: only now is the route known that says which."""
-        settings, request = newcomer.admitted.gate.endpoint.settings, newcomer.request
-        if isinstance(request, OrdinaryRequest) and not (settings.compression and "sec-websocket-extensions" in request.headers):
-            return ordinary_response(request), None, None
-        protocol = newcomer.protocol or _parse(newcomer.head)[0]
-        protocol.available_extensions = [_DEFLATE] if settings.compression else None
-        # A page that offers subprotocols fails where none is agreed on, so one that brought a token this way gets `bearer`, never the token.
-        known = settings.subprotocols if newcomer.admitted.gate.door is None else [*settings.subprotocols, BEARER]
-        protocol.available_subprotocols = known  # type: ignore[assignment]  # Subprotocol is a str
-        response = protocol.accept(to_request(newcomer.head))
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            return Refusal(Reason.MALFORMED, str(protocol.handshake_exc))
-        protocol.send_response(response)
-        deflate = None
-        if protocol.extensions:
-            extension = protocol.extensions[0]
-            assert isinstance(extension, PerMessageDeflate)
-            deflate = Deflate(extension.remote_max_window_bits, extension.local_max_window_bits)
-        return b"".join(protocol.data_to_send()), protocol.subprotocol, deflate
+    def _client_request(self, newcomer: Newcomer, user: User | None = None) -> ClientRequest:
+        """The request, as those see it who decide on it."""
+        admitted = newcomer.admitted
+        request = ClientRequest(newcomer.head, admitted.gate.endpoint.route, admitted.path, admitted.params, self._peer, admitted.client)
+        if user is not None:
+            request.user, request.claims = user.name, user.claims
+        return request
 
     def _room_for(self, admitted: Admitted, user: User | None = None) -> Refusal | None:
         return find_refusal(self._hub, admitted.gate.endpoint, admitted.client, None if user is None else user.name)
 
-    def _upgrade(self, newcomer: Newcomer, rest: bytes, agreed: Agreed, user: User | None) -> None:
+    def _upgrade(self, newcomer: Newcomer, agreed: Agreed, user: User | None) -> None:
         """Writes the 101 and hands the socket over; this object is done."""
         self._is_answered = True
         self._hub.timers.discard(self)
@@ -324,14 +354,14 @@ class Handshake(asyncio.Protocol):
         )
         if user is not None:
             expires_in_s = 0.0 if user.expires_at is None else max(0.001, user.expires_at - self._hub.clock.now().timestamp())
-            if not self._transport.is_reading():  # too much came while it was decided
-                self._transport.resume_reading()
             upgrade = replace(upgrade, user=user.name, claims=user.claims, expires_in_s=expires_in_s)
+        if len(self._buffer) > MAX_HEAD_BYTES + MOST_HELD_BYTES:  # too much came while it was decided
+            self._transport.resume_reading()
         connection = Connection(self._hub, self._transport, upgrade)
         self._transport.set_protocol(connection)
         self._transport.write(response)
         connection.open()
-        if rest:
+        if rest := bytes(self._buffer[len(newcomer.head) :]):
             connection.data_received(rest)
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -376,21 +406,19 @@ class Handshake(asyncio.Protocol):
         return str(self._peername[0]) if isinstance(self._peername, tuple) else "unix"
 
 
+def close_code(status: int) -> int:
+    """What `refuse: close` says instead of a status."""
+    if status < 500:
+        return 4000 + status  # free for applications
+    return 1013 if status == 503 else 1011
+
+
 def format_peer(name: object) -> str:
     """A socket's other end as text: `127.0.0.1:50210`, `[::1]:50210`, or `unix`; `gone` for one that was reset."""
     if isinstance(name, tuple):
         host, port = str(name[0]), name[1]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return "unix" if name is not None else "gone"
-
-
-def _parse(head: bytes) -> tuple[HandshakeProtocol, Request | None]:
-    """The library's protocol fed with a head alone, and the request that it read; None where it could not."""
-    protocol = HandshakeProtocol()
-    protocol.receive_data(head)
-    events = protocol.events_received()
-    request = events[0] if events else None
-    return protocol, request if isinstance(request, Request) else None
 
 
 def _parse_failure(protocol: ServerProtocol, head: bytes) -> Refusal:
@@ -429,9 +457,9 @@ def _refuse_foreign(data: bytearray) -> Refusal:
 
 def _refusal_bytes(refusal: Refusal) -> bytes:
     """The whole response: constant for each reason but for the headers that it asks for."""
-    status = HTTPStatus(refusal.reason.status)
+    status = HTTPStatus(refusal.status)
     body = f"{status.value} {status.phrase}\n"
-    headers = "".join(f"{name}: {value}\r\n" for name, value in retry_header(refusal.reason, refusal.headers))
+    headers = "".join(f"{name}: {value}\r\n" for name, value in retry_header(refusal.status, refusal.headers))
     return (
         f"HTTP/1.1 {status.value} {status.phrase}\r\n{headers}Content-Type: text/plain; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"

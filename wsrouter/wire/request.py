@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class ClientRequest:
     """Implements `api.HandshakeRequest` and `access.door.Request`. Fields are read from the head when asked for."""
 
-    __slots__ = ("_fields", "client", "head", "params", "path", "peer", "route")
+    __slots__ = ("_fields", "claims", "client", "head", "params", "path", "peer", "route", "user")
 
     def __init__(self, head: bytes, route: str, path: str, params: Mapping[str, str | int], peer: str, client: str) -> None:
         """`head` is a whole, checked request head."""
@@ -24,6 +24,8 @@ class ClientRequest:
         self.params = params
         self.peer = peer
         self.client = client
+        self.user: str | None = None
+        self.claims: Mapping[str, object] = {}
         self._fields: HeaderView | None = None
 
     @property

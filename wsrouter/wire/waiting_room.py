@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
-from wsrouter.access.decision import Decision, Later, unavailable
+from wsrouter.pipeline.tasks import is_cancelled
+
+T = TypeVar("T")
 
 # Precedent: Envoy's ext_authz and nginx leave it open; 100 are more than a password file or an inner service answers at once.
 AT_ONCE: Final = 100
@@ -28,14 +30,15 @@ class WaitingRoom:
         """Whether no more may wait."""
         return self.waiting >= AT_ONCE + MOST_WAITING
 
-    async def decide(self, decide: Later, failed: Callable[[Exception], None]) -> Decision:
-        """Waits for its turn, then for the decision. One that fails keeps the client out, and `failed` is told."""
+    async def decide(self, decide: Callable[[], Awaitable[T]], failed: Callable[[BaseException], T]) -> T:
+        """Waits for its turn, then for the decision; for one that fails `failed` answers."""
         self.waiting += 1
         try:
             async with self._turns:
                 return await decide()
-        except Exception as error:  # noqa: BLE001 -- whatever it is, nobody comes in for it
-            failed(error)
-            return unavailable(f"telling who it is failed: {type(error).__name__}")
+        except BaseException as error:  # a plugin's sys.exit() must not end the daemon
+            if is_cancelled(error):
+                raise
+            return failed(error)
         finally:
             self.waiting -= 1

@@ -10,8 +10,9 @@ from wsrouter.access.decision import Authenticator, Decision, Later, Rejected, u
 from wsrouter.access.sources.http import HttpClient, HttpError
 from wsrouter.access.sources.plugin import is_name
 from wsrouter.api.causes import Reason
+from wsrouter.api.handshake import HandshakeRequest
 from wsrouter.api.ports import Refusal
-from wsrouter.api.user import HandshakeRequest, User
+from wsrouter.api.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

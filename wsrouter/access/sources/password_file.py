@@ -17,7 +17,8 @@ import bcrypt
 
 from wsrouter.access.credentials import Credentials
 from wsrouter.access.decision import Authenticator, Decision, Later, wrong
-from wsrouter.api.user import HandshakeRequest, User
+from wsrouter.api.handshake import HandshakeRequest
+from wsrouter.api.user import User
 
 THREADS: Final = 2
 MAX_REMEMBERED: Final = 10_000

@@ -8,7 +8,8 @@ from inspect import isawaitable
 
 from wsrouter.access.credentials import MAX_NAME, Credentials
 from wsrouter.access.decision import Authenticator, Decision, Later, unavailable, wrong
-from wsrouter.api.user import HandshakeRequest, User
+from wsrouter.api.handshake import HandshakeRequest
+from wsrouter.api.user import User
 
 Sessions = Callable[[HandshakeRequest], Awaitable[User | None] | User | None]
 
