@@ -17,6 +17,8 @@ from wsrouter.access.bounds import (
     MAX_HALF_OPEN,
     MESSAGES_A_TURN,
     MOST_SHEDDING,
+    OVERLOAD_AFTER_S,
+    OVERLOAD_LAG_S,
     STALLED_CLOSE_TIMEOUT_S,
 )
 from wsrouter.config.describe import flat_settings
@@ -70,5 +72,6 @@ def test_the_constants_are_those_of_the_code() -> None:
         f"| {CLOSE_TIMEOUT_S:g} s; {STALLED_CLOSE_TIMEOUT_S:g} s for",
     ]
     numbers += [f"| {MAX_HALF_OPEN:,}, or less", f"| {ACCEPTS_A_TURN} a turn"]
+    numbers.append(f"| {OVERLOAD_LAG_S:g} s at every answer for {OVERLOAD_AFTER_S:g} s |")
     for number in [*numbers, f"| {MESSAGES_A_TURN} |", f"{MOST_SHEDDING:,}"]:
         assert number in PAGE

@@ -43,6 +43,10 @@ PROXY_HEADER_S: Final = 2.0
 MAX_PROXY_V1_BYTES: Final = 107
 MAX_PROXY_V2_BYTES: Final = 536
 
+# How late the event loop may answer, and for how long, before nobody more is let in. Fastify's under-pressure 1 s, toobusy-js 70 ms.
+OVERLOAD_LAG_S: Final = 0.5
+OVERLOAD_AFTER_S: Final = 3.0
+
 
 class Bound(NamedTuple):
     """One of them, in words."""
@@ -56,6 +60,12 @@ class Bound(NamedTuple):
 BOUNDS: Final = (
     Bound("half-open handshakes", f"{MAX_HALF_OPEN:,}", "the oldest is cut off", "SYN caches drop the oldest; websockets has none"),
     Bound("accepts", f"{ACCEPTS_A_TURN} a turn of the loop", "the kernel's queue of 4,096 holds the rest", "libuv 1 a turn, asyncio as many as wait"),
+    Bound(
+        "lag of the event loop",
+        f"{OVERLOAD_LAG_S:g}s for {OVERLOAD_AFTER_S:g}s",
+        "newcomers are refused with 503, overload, until it is half of that as long",
+        "under-pressure 1s, toobusy-js 70ms",
+    ),
     Bound("time for a PROXY header", f"{PROXY_HEADER_S:g}s", "closed", "HAProxy 3s"),
     Bound("PROXY header", f"{MAX_PROXY_V1_BYTES}B, version 2 {MAX_PROXY_V2_BYTES}B", "closed", "the specification"),
     Bound("fragments", f"{MAX_FRAGMENTS:,} a message", "closed with 1009, too_big", "websockets 4,096"),

@@ -146,8 +146,8 @@ class Recorded(Connection, Traffic, Protocol):
         """One header of the request by its lower-case name, without parsing the others; None where it is not there."""
 
 
-DoorEvent = Literal["accept.shed", "accept.failed", "proxy.header_refused", "tls.handshake_failed"]
-"""What happens at the door before there is a request."""
+DoorEvent = Literal["accept.shed", "accept.failed", "overload.began", "overload.ended", "proxy.header_refused", "tls.handshake_failed"]
+"""What happens at the door, whoever it is that comes."""
 
 
 class Observer(Protocol):

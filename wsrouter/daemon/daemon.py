@@ -80,7 +80,7 @@ class Daemon:
                 await control.open()
                 triggers.start()
                 self._say_listening(running)
-                self._watchdog.start(running.hub.loop)
+                self._watchdog.start(running.hub.loop, running.hub.answered)
                 await self._stopping.wait()
                 triggers.stop()
                 self._last_resort.end_in(BEYOND_TIMEOUT_S)

@@ -49,17 +49,19 @@ FULL_COLLECTION: Final = 2
 class Ping:
     """A question to the loop."""
 
-    __slots__ = ("answered_at", "asked_at", "waited_s")
+    __slots__ = ("_tell", "answered_at", "asked_at", "waited_s")
 
-    def __init__(self, now: float, waited_s: float) -> None:
-        """`waited_s` is how long the loop's thread has waited for a processor in its life so far."""
+    def __init__(self, now: float, waited_s: float, tell: Callable[[float], None]) -> None:
+        """`waited_s` is how long the loop's thread has waited for a processor in its life so far. `tell` is told how late the answer came."""
+        self._tell = tell
         self.asked_at = now
         self.waited_s = waited_s
         self.answered_at: float | None = None
 
     def answer(self) -> None:
         """Called by the loop."""
-        self.answered_at = time.monotonic()
+        self.answered_at = now = time.monotonic()
+        self._tell(now - self.asked_at)
 
 
 @dataclass(slots=True)
@@ -111,9 +113,10 @@ class Watchdog:
         self._seen_for_us: list[Frame] = []
         self._collected = (0.0, 0.0)
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begins to watch; must be called in the thread of the loop."""
+    def start(self, loop: asyncio.AbstractEventLoop, answered: Callable[[float], None]) -> None:
+        """Begins to watch; must be called in the thread of the loop. `answered` is told there how late each answer came, in seconds."""
         self._loop = loop
+        self._answered = answered
         self._loop_thread = threading.get_ident()
         self._cpu_s = _cpu_clock(self._loop_thread)
         self._waited_s = _Waited(threading.get_native_id())
@@ -177,7 +180,7 @@ class Watchdog:
 
     def _ask(self) -> Ping | None:
         """A question to the loop; None once it is closed."""
-        ping = Ping(time.monotonic(), self._waited_s())
+        ping = Ping(time.monotonic(), self._waited_s(), self._answered)
         try:
             self._loop.call_soon_threadsafe(ping.answer)
         except RuntimeError:

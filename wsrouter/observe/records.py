@@ -92,8 +92,8 @@ class Records:
         self._log.debug("peer.vanished", peer=peer)
 
     def noticed(self, event: DoorEvent, facts: Mapping[str, object]) -> None:
-        """`accept.shed` and the like: somebody was sent away before there was a request."""
-        write = self._log.warning if event.startswith("accept.") else self._log.info
+        """`accept.shed` and the like: somebody was sent away, or will be, whoever it is."""
+        write = self._log.warning if event.startswith("accept.") or event == "overload.began" else self._log.info
         write(event, **_present(facts))
 
     def failed(self, failure: Failure) -> None:

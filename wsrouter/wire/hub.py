@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from wsrouter.access.addresses import address_group
 from wsrouter.access.failures import Failures
+from wsrouter.access.overload import Overload
 from wsrouter.api.causes import Cause
 from wsrouter.api.context import Clock
 from wsrouter.api.ports import Observer
@@ -91,6 +92,8 @@ class Hub:
         self.census = Census()
         self.boundaries = Boundaries(loop.call_soon)
         self.failures = Failures()
+        self.overload = Overload()
+        self.on_overload: Callable[[bool], None] | None = None
         self.waiting_room: WaitingRoom | None = None  # made when a decision on a newcomer must wait for the first time
         self.timers = Timers(loop.time, loop.call_at)
         self.topics = Topics(encode=encode, call_soon=loop.call_soon, call_later=loop.call_later, monotonic=clock.monotonic)
@@ -100,6 +103,21 @@ class Hub:
     def _files_left(self) -> int:
         """How many files the limit leaves for sockets that are no WebSockets yet."""
         return self.open_files - FILES_OF_OTHERS - len(self.connections)
+
+    def answered(self, late_s: float) -> None:
+        """The loop has answered, so many seconds late: told of several times a second."""
+        now, overload = self.loop.time(), self.overload
+        change = overload.answered(now, late_s)
+        if change is None:
+            return
+        if change == "began":
+            fix = "give it less to do or more processors; loop.stalled names what holds it up, if something does"
+            facts = {"lag_s": round(late_s, 2), "connections": len(self.connections), "fix": fix}
+            self.observer.noticed("overload.began", facts)
+        else:
+            self.observer.noticed("overload.ended", {"duration_s": round(overload.lasted_s(now), 1), "refused": overload.refused})
+        if self.on_overload is not None:
+            self.on_overload(overload.is_on)
 
     def flush_soon(self, connection: Flushable) -> None:
         """Has the connection write what it holds at the end of this turn."""
