@@ -178,6 +178,8 @@ async def sessions(request: HandshakeRequest) -> User | None:
     word = request.query.get("as", "")
     if word == "raise":
         raise RuntimeError("mended soon")
+    if word == "exit":
+        raise SystemExit
     if word == "garbage":
         return 7
     if word == "sleep":
@@ -192,7 +194,9 @@ def test_a_plugin_tells_who_somebody_is(tmp_path: Path) -> None:
         assert 401 == status(daemon)
 
 
-@pytest.mark.parametrize(("word", "told"), [("raise", "RuntimeError"), ("garbage", "returned no User"), ("sleep", "not known who it is")])
+@pytest.mark.parametrize(
+    ("word", "told"), [("raise", "RuntimeError"), ("exit", "SystemExit"), ("garbage", "returned no User"), ("sleep", "not known who it is")]
+)
 def test_a_plugin_that_fails_keeps_its_client_out_and_disturbs_nobody_else(tmp_path: Path, word: str, told: str) -> None:
     server = "server: {limits: {handshake: 500ms}}\n"
     with run(tmp_path, "{plugin: sessions}", plugins={"sessions.py": SESSIONS}, server=server) as daemon, connect(daemon.url("/open")) as client:
@@ -202,7 +206,7 @@ def test_a_plugin_that_fails_keeps_its_client_out_and_disturbs_nobody_else(tmp_p
         assert told in daemon.wait_for("handshake.refused", reason="auth_unavailable")["detail"]
         client.send("?")
         assert client.recv(5)
-        assert bool(daemon.find_records("handler.failed")) is (word == "raise")
+        assert bool(daemon.find_records("handler.failed")) is (word in {"raise", "exit"})
 
 
 # JWK sets.

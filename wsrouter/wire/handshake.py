@@ -164,13 +164,12 @@ class Handshake(asyncio.Protocol):
         if isinstance(decision, Refusal):
             self._refuse(decision)
         else:
-            self._enter(Newcomer(decision, head, request, protocol, admission))
+            self._enter(Newcomer(decision, head, request, protocol, admission, decision.gate.door))
 
     def _enter(self, newcomer: Newcomer) -> None:
         """Somebody may come to this route; who it is comes next, where that is asked."""
-        door = newcomer.admitted.gate.door
-        if door is not None:
-            self._ask_at(door, newcomer)
+        if newcomer.door is not None:
+            self._ask_at(newcomer.door, newcomer)
         else:
             self._let_in(newcomer)
 
@@ -210,7 +209,7 @@ class Handshake(asyncio.Protocol):
         if isinstance(admitted, Refusal):
             self._refuse(admitted)
             return None
-        return Newcomer(admitted, newcomer.head, newcomer.request, newcomer.protocol, admission)
+        return Newcomer(admitted, newcomer.head, newcomer.request, newcomer.protocol, admission, admitted.gate.door)
 
     # Routes with `auth`.
 
@@ -243,7 +242,7 @@ class Handshake(asyncio.Protocol):
         again = self._readmit(newcomer)
         if again is None:
             return
-        if again.admitted.gate.door is newcomer.admitted.gate.door:
+        if again.door is newcomer.door:
             self._decided(again, decision)
         else:
             self._enter(again)
@@ -269,7 +268,7 @@ class Handshake(asyncio.Protocol):
 
     def _turn_away(self, newcomer: Newcomer, refusal: Refusal) -> None:
         """Refuses as the route does it: by a status, or by a close frame, as pages cannot read a status."""
-        door = newcomer.admitted.gate.door
+        door = newcomer.door
         agreed = negotiate(newcomer) if door is not None and door.refuse == "close" else None
         if agreed is None or isinstance(agreed, Refusal):
             self._refuse(refusal)
@@ -303,8 +302,7 @@ class Handshake(asyncio.Protocol):
         again = self._readmit(newcomer)
         if again is None:
             return
-        before, now = newcomer.admitted.gate, again.admitted.gate
-        if now.endpoint is not before.endpoint or now.door is not before.door:
+        if again.admitted.gate.endpoint is not newcomer.admitted.gate.endpoint or again.door is not newcomer.door:
             self._enter(again)
             return
         refusal = self._check_user(again.admitted, user) if user is not None else None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from websockets.typing import Subprotocol
 
+    from wsrouter.access.door import Door
     from wsrouter.api.handshake import Accept
     from wsrouter.wire.admission import Admission, Admitted
 
@@ -46,6 +47,8 @@ class Newcomer(Struct, frozen=True):
     """The library's, where it has read the request."""
     admission: Admission
     """Whose answer that was: a reload may bring another while somebody waits."""
+    door: Door | None
+    """The gate's when it came: a reload may give the same gate another."""
 
 
 class HandshakeProtocol(ServerProtocol):
@@ -76,7 +79,7 @@ def negotiate(newcomer: Newcomer, wanted: Accept | None = None) -> Agreed | Refu
     protocol = newcomer.protocol or parse_head(newcomer.head)[0]
     protocol.available_extensions = [_DEFLATE] if settings.compression else None
     # A page that offers subprotocols fails where none is agreed on, so one that brought a token this way gets `bearer`, never the token.
-    known = settings.subprotocols if newcomer.admitted.gate.door is None else [*settings.subprotocols, BEARER]
+    known = settings.subprotocols if newcomer.door is None else [*settings.subprotocols, BEARER]
     if wanted is not None and wanted.subprotocol is not None:
         known = [wanted.subprotocol]
     protocol.available_subprotocols = known  # type: ignore[assignment]  # Subprotocol is a str
