@@ -116,6 +116,28 @@ def test_without_dev_a_page_from_a_file_is_refused_and_the_record_says_what_woul
     page.wait_for(in_state("waiting"))
 
 
+def test_a_page_reads_why_it_was_refused_where_the_route_tells_by_a_close_code(daemon, browser, tmp_path):
+    door = "auth: {tokens: {ada: 0123456789abcdef, bob: fedcba9876543210}, refuse: close}, allow: {user: ada}"
+    running = daemon(f"routes: {{/: {{echo: {{}}, {door}, origins: [same-host, 'null']}}}}")
+    (tmp_path / "page.html").write_text("<title>a page</title>")
+    page = browser.open((tmp_path / "page.html").as_uri())
+    script = """new Promise((done) => {
+        const socket = new WebSocket(%s, ["bearer", %s]);
+        let text = "";
+        socket.onopen = () => socket.send("hello");
+        socket.onmessage = (event) => { text = event.data; socket.close(1000); };
+        socket.onclose = (event) => done([event.code, event.reason, event.wasClean, text]);
+    })"""
+
+    def come_with(token):
+        return page.evaluate(script % (json.dumps(running.url("/")), json.dumps(token)))
+
+    assert [4401, "unauthenticated", True, ""] == come_with("made-up-token-x")
+    assert [4403, "forbidden", True, ""] == come_with("fedcba9876543210")
+    assert [1000, "", True, "hello"] == come_with("0123456789abcdef")
+    page.close()
+
+
 def test_the_page_of_the_lesson_shows_the_room_and_sends(start, browser, tmp_path):
     (source,) = [example.text for example in examples(LESSON) if example.file == "page.html"]
     running = start(["--dev"])
