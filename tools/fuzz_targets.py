@@ -17,6 +17,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+from tools import fuzz_door
 from tools.fuzz_inputs import pieces
 from wsrouter.access.addresses import UNIX, address_group, client_address, parse_networks
 from wsrouter.access.hosts import admits_host
@@ -276,6 +277,9 @@ TARGETS: Final = {
     "frames": Target(frames, [*_FRAMES, *_corpus_of("ws")], _FRAME_WORDS),
     "compressed": Target(compressed_frames, [*_COMPRESSED, *_FRAMES, *_corpus_of("deflate")], [*_FRAME_WORDS, b"\xc1\x80" + bytes(4), b"\x00\x00\xff\xff"]),
     "forwarded": Target(forwarded, _HOPS, _HOP_WORDS),
+    "proxy": Target(fuzz_door.proxy_header, fuzz_door.PROXY_HEADERS, fuzz_door.PROXY_WORDS),
+    "credentials": Target(fuzz_door.credentials, fuzz_door.CREDENTIALS, fuzz_door.CREDENTIAL_WORDS),
+    "tokens": Target(fuzz_door.tokens, fuzz_door.TOKENS, fuzz_door.TOKEN_WORDS),
     "origins": Target(
         origins,
         [b"https://a.example.com\na", b"http://localhost:5173\nlocalhost", b"null\na:80", b"http://[::1]:80\n[::1]"],
