@@ -127,7 +127,7 @@ def credentials(data: bytes) -> None:
     try:
         found = find_credentials(headers, parse_query(query), cookie="session", parameter="token")
     except CredentialsError as error:
-        assert str(error) in _ERRORS, error
+        _is_known(str(error))
         return
     if found is None:
         return
@@ -200,6 +200,10 @@ def _is_signed(token: str) -> bool:
 
 def _encoded(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _is_known(text: str) -> None:
+    assert text in _ERRORS, text
 
 
 def _is_one_line(text: str) -> None:
