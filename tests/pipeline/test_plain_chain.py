@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.pipeline import Chain, MemoryClient
-from wsrouter import Cause, Connection, Handler, Message, Reply
+from wsrouter import Cause, Connection, Handler, HandlerError, Message, Reply
 
 
 class Add(Handler):
@@ -268,3 +268,32 @@ def test_connection_send_goes_to_the_client_past_later_steps():
     client = chain.open()
     chain.read(client, "1")
     assert ["past", "1a"] == client.sent
+
+
+class Forgets(Handler):
+    """Its hooks are plain, and return a coroutine that nobody awaits."""
+
+    hook: str
+
+    async def later(self) -> None: ...
+
+    def on_open(self, connection):
+        return self.later() if self.hook == "on_open" else None
+
+    def on_message(self, connection, message):
+        return self.later() if self.hook == "on_message" else message
+
+    def on_close(self, connection, cause):
+        return self.later() if self.hook == "on_close" else None
+
+
+@pytest.mark.parametrize("behind", [(), (Add(letter="a", notes=[]),)], ids=["alone", "in a chain"])
+@pytest.mark.parametrize("hook", ["on_open", "on_message", "on_close"])
+def test_a_plain_hook_that_returns_a_coroutine_fails_with_what_to_write(hook, behind):
+    chain = Chain(Forgets(hook=hook), *behind)
+    client = chain.open()
+    if client.ending is None:
+        chain.read(client, "x")
+    chain.lose(client)
+    assert [("Forgets", hook, HandlerError)] == chain.failures
+    assert f"{hook} returned a coroutine, which must be awaited: write async def {hook}, and await it there" == str(chain.notes.failures[0].error)

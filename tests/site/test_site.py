@@ -68,7 +68,7 @@ def test_a_method_that_is_named_like_a_hook_and_is_none_is_a_warning(tmp_path: P
 
     assert site is not None
     assert [
-        "2:7: warning: loud: wsrouter never calls on_mesage; did you mean on_message? hooks are start, adopt, on_open, on_message, on_close, stop; begin the name of what is your own with _"
+        "2:7: warning: loud: wsrouter never calls on_mesage; did you mean on_message? hooks are start, adopt, on_handshake, on_open, on_message, on_close, stop; begin the name of what is your own with _"
     ] == lines
 
 

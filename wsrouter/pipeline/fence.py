@@ -44,8 +44,21 @@ class Fence:
             self.quarantine.failed(failure)
 
 
-def no_coroutine(returned: object, hook: str) -> HandlerError:
-    """What is wrong where a plain hook returned what must be awaited, which nobody does."""
-    if isinstance(returned, Coroutine):
-        returned.close()  # Python would warn of it, long after
-    return HandlerError(f"{hook} returned {type(returned).__name__}, which must be awaited: write async def {hook}, and await it there")
+def must_be_plain(returned: object, hook: str) -> None:
+    """Looks whether a plain hook returned a coroutine, which nobody awaits.
+
+    Raises:
+        HandlerError: if it did.
+    """
+    if returned is not None and isinstance(returned, Coroutine):
+        raise _not_awaited(returned, hook)
+
+
+def as_told(error: BaseException, reply: object) -> BaseException:
+    """The error of an `on_message`: where its reply could not be sent since it is a coroutine, one that says so."""
+    return _not_awaited(reply, "on_message") if isinstance(reply, Coroutine) else error
+
+
+def _not_awaited(returned: Coroutine[object, object, object], hook: str) -> HandlerError:
+    returned.close()  # Python would warn of it, long after
+    return HandlerError(f"{hook} returned a coroutine, which must be awaited: write async def {hook}, and await it there")

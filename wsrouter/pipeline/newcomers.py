@@ -9,7 +9,7 @@ from wsrouter.api.causes import Reason
 from wsrouter.api.errors import HandlerError
 from wsrouter.api.handshake import Accept, Answer, HandshakeRequest, Refuse
 from wsrouter.api.ports import Refusal
-from wsrouter.pipeline.fence import Fence, no_coroutine
+from wsrouter.pipeline.fence import Fence, must_be_plain
 from wsrouter.pipeline.step import Step
 from wsrouter.pipeline.tasks import is_cancelled
 
@@ -72,8 +72,7 @@ class Newcomers:
             return so_far
         if isinstance(answer, Refuse):
             return Refusal(Reason.REFUSED, answer.why, own_status=answer.status, route=self._fence.route, handler=name)
-        if isawaitable(answer):
-            raise no_coroutine(answer, "on_handshake")
+        must_be_plain(answer, "on_handshake")
         if not isinstance(answer, Accept):
             raise HandlerError(f"on_handshake returned {type(answer).__name__}; it may return None, Accept or Refuse")
         if answer.subprotocol is not None and answer.subprotocol not in request.subprotocols:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from wsrouter.api.causes import Cause
-from wsrouter.api.messages import Message, to_message
+from wsrouter.api.messages import Message, Reply, to_message
 from wsrouter.api.ports import ClientConnection
-from wsrouter.pipeline.fence import Fence
+from wsrouter.pipeline.fence import Fence, as_told, must_be_plain
 from wsrouter.pipeline.step import Step
 
 
@@ -33,7 +33,7 @@ class PlainChain:
             if step.on_open is None:
                 continue
             try:
-                step.on_open(connection)
+                must_be_plain(step.on_open(connection), "on_open")
             except BaseException as error:  # a plugin's sys.exit() must not end the daemon
                 self._opened[connection] = index
                 self._fence.failed(connection, step.name, "on_open", error)
@@ -46,7 +46,7 @@ class PlainChain:
             if step.on_close is None:
                 continue
             try:
-                step.on_close(connection, cause)
+                must_be_plain(step.on_close(connection, cause), "on_close")
             except BaseException as error:
                 self._fence.failed(connection, step.name, "on_close", error)
 
@@ -54,6 +54,7 @@ class PlainChain:
         on_message, name, failed = step.on_message, step.name, self._fence.failed
 
         def run_single(connection: ClientConnection, messages: list[Message]) -> None:
+            reply: Reply = None
             try:
                 for message in messages:
                     if connection.closing:
@@ -67,7 +68,7 @@ class PlainChain:
                     else:
                         connection.send(reply)
             except BaseException as error:
-                failed(connection, name, "on_message", error)
+                failed(connection, name, "on_message", as_told(error, reply))
 
         return run_single
 
@@ -81,6 +82,7 @@ class PlainChain:
             if connection.closing:
                 return
             step = self._steps[position]
+            reply: Reply = None
             try:
                 reply = step.on_message(connection, message)
                 if reply is None:
@@ -91,7 +93,7 @@ class PlainChain:
                     return
                 message = to_message(reply)
             except BaseException as error:
-                self._fence.failed(connection, step.name, "on_message", error)
+                self._fence.failed(connection, step.name, "on_message", as_told(error, reply))
                 return
         try:
             connection.send(message)
