@@ -27,6 +27,9 @@ BASE_PLACEHOLDERS: Final = ("path", "query.*", "user", "claims.*", "now", "conne
 """What the templates of every handler may use besides the parameters of the route's path."""
 
 _PARSERS: Final[dict[str, Callable[[str], float]]] = {"duration": parse_duration, "size": parse_size, "rate": parse_rate}
+_UNIT_NAMES: Final = {"duration": "a time", "size": "a size", "rate": "a rate"}
+_ZERO: Final = {"duration": "0s", "size": "0B", "rate": "0"}
+_OFF: Final = {"off", "no", "none", "never", "false", "disabled"}
 _NUMERIC_BOUNDS: Final = ("gt", "ge", "lt", "le", "multiple_of")
 _TEXT_BOUNDS: Final = ("min_length", "max_length", "pattern")
 
@@ -111,6 +114,8 @@ class _Check:
                 return self._misfit(annotation, node, name)
             return self._refuse(node, f"{name} must be {describe(annotation)}, not {show_text(node.text)[1:-1]}")
         except ValueError as error:
+            if node.text.lower() in _OFF and _admits_zero(form):
+                return self._refuse(node, f"{name}: {show_text(node.text)} is not {_UNIT_NAMES[str(form.unit)]}: write {_ZERO[str(form.unit)]} to turn it off")
             return self._misfit(annotation, node, name) if node.written is not None else self._refuse(node, f"{name}: {error}")
 
     def _union(self, annotation: object, form: Form, node: Node, name: str) -> object:
@@ -265,6 +270,15 @@ def _as_list(form: Form, values: list[object]) -> object:
 def _bounded(form: Form) -> Any:
     """The number's type with its bounds only: `extra` says nothing to msgspec."""
     return Annotated[(form.base, *form.metas)] if form.metas else form.base
+
+
+def _admits_zero(form: Form) -> bool:
+    """Whether nothing at all is among a unit's values: then it turns off what it is for."""
+    try:
+        convert(0, _bounded(form), strict=False)
+    except ValidationError:
+        return False
+    return True
 
 
 def _with_bounds(member: object, metas: tuple[Meta, ...]) -> object:
