@@ -500,3 +500,28 @@ def test_no_change_to_a_good_head_makes_a_handshake_raise(changes):
     assert 1 == len(house.notes.refusals) + len(house.notes.opened_connections)
     assert [] == house.notes.failures
     assert door.sent
+
+
+def test_while_the_loop_answers_late_newcomers_are_refused_and_who_is_here_stays():
+    house, told = House(), []
+    house.hub.on_overload = told.append
+    here = house.knock(to_head())
+
+    def answer(late_s):
+        for _ in range(8):
+            house.loop.advance(0.5)
+            house.hub.answered(late_s)
+
+    answer(0.6)
+    refused = house.knock(to_head())
+    assert refused.sent.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: " in refused.sent
+    assert (Reason.OVERLOAD, "the event loop answers 0.60 s late") == (house.refusal.reason, house.refusal.detail)
+    here.read(HELLO)
+    assert here.sent.endswith(frame(TEXT, b"hello"))
+
+    answer(0.1)
+    assert_upgraded(house.knock(to_head()))
+    assert ["overload.began", "overload.ended"] == [event for event, _ in house.notes.noticings]
+    assert 1 == house.notes.noticings[1][1]["refused"]
+    assert [True, False] == told

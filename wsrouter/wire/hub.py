@@ -93,6 +93,8 @@ class Hub:
         self.boundaries = Boundaries(loop.call_soon)
         self.failures = Failures()
         self.overload = Overload()
+        self.on_overload: Callable[[bool], None] | None = None
+        """Told when it begins, and when it ends: for whoever says whether the daemon should be sent clients."""
         self.waiting_room: WaitingRoom | None = None  # made when a decision on a newcomer must wait for the first time
         self.timers = Timers(loop.time, loop.call_at)
         self.topics = Topics(encode=encode, call_soon=loop.call_soon, call_later=loop.call_later, monotonic=clock.monotonic)
@@ -115,6 +117,8 @@ class Hub:
             self.observer.noticed("overload.began", facts)
         else:
             self.observer.noticed("overload.ended", {"duration_s": round(overload.lasted_s(now), 1), "refused": overload.refused})
+        if self.on_overload is not None:
+            self.on_overload(overload.is_on)
 
     def flush_soon(self, connection: Flushable) -> None:
         """Has the connection write what it holds at the end of this turn."""
