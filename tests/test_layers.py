@@ -28,6 +28,7 @@ LAYERS = {
     "wire": 3,
     "observe": 3,
     "admin": 3,
+    "bench": 4,
     "daemon": 4,
     "scenario": 4,
     "testing": 4,
