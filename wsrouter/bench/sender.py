@@ -1,0 +1,108 @@
+"""[hot] Who sends, and when: again when answered (closed loop), or when the schedule says so (open loop).
+
+A closed loop waits for a slow server, and measures it at the pace that it takes. In an open one a message counts from when it
+was due, not from when there was room to send it: a server that stalls cannot hide (no coordinated omission).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic_ns
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsrouter.bench.client import Client
+    from wsrouter.bench.messages import Messages
+    from wsrouter.bench.schedule import Schedule
+
+
+class Sender:
+    """Sends over one connection, as long as not more than `window` of its messages are unanswered. This one: a closed loop."""
+
+    def __init__(self, client: Client, messages: Messages, window: int, receivers: int = 1) -> None:
+        """`receivers` is how many get each message."""
+        self.sent = 0
+        self.accounted = 0
+        """Of what is expected by all receivers together: how much has come, or is known as missing since a later one came."""
+        self.receivers = receivers
+        self.dues: deque[int] | None = None
+        """When the unanswered ones were due, where answers do not tell it."""
+        self.is_running = False
+        self._client = client
+        self._messages = messages
+        self._window = window
+        client.resumed = self.refill
+
+    @property
+    def unsent(self) -> int:
+        """How many are due and not sent."""
+        return 0
+
+    @property
+    def is_disconnected(self) -> bool:
+        """Whether it will never send again."""
+        return self._client.is_closed
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything is sent and has come."""
+        return (not self.unsent or self.is_disconnected) and self.accounted >= self.sent * self.receivers
+
+    def start(self) -> None:
+        """Sends the first ones."""
+        self.is_running = True
+        self.refill()
+
+    def refill(self) -> None:
+        """Sends what may be sent: all in one write."""
+        if self.is_running and (count := self._room()) > 0:
+            self._send(count, monotonic_ns())
+
+    def lend(self) -> None:
+        """What is unanswered is not waited for any more."""
+        self._window += self.sent - self.accounted // (self.receivers or 1)
+        self.refill()
+
+    def stop(self) -> None:
+        """Nothing new is due from now on."""
+        self.is_running = False
+
+    def _room(self) -> int:
+        client = self._client
+        if client.is_paused or client.is_closed or not self.receivers:
+            return 0
+        return self._window - self.sent + self.accounted // self.receivers
+
+    def _send(self, count: int, due_ns: int) -> None:
+        first = self.sent
+        self.sent = first + count
+        if self.dues is not None:
+            self.dues.extend([due_ns] * count)
+        self._client.write(self._messages.encode(first, count, due_ns))
+
+
+class ScheduledSender(Sender):
+    """Sends what is due. What it cannot send at once stays due since when it was."""
+
+    def __init__(self, client: Client, messages: Messages, window: int, receivers: int, schedule: Schedule) -> None:
+        super().__init__(client, messages, window, receivers)
+        self.owed = 0
+        """How many were due until now, sent ones included."""
+        self._schedule = schedule
+        self._index = schedule.add(self)
+
+    @property
+    def unsent(self) -> int:
+        """How many are due and not sent."""
+        return self.owed - self.sent
+
+    def refill(self) -> None:
+        """Sends what is due and may be sent; also after `stop`, as long as answers are waited for."""
+        count = min(self.owed - self.sent, self._room())
+        if count > 0:
+            first = self.sent
+            self.sent = first + count
+            dues = self._schedule.dues(self._index, first, count)
+            if self.dues is not None:
+                self.dues.extend(dues)
+            self._client.write(self._messages.encode_scheduled(first, dues))
