@@ -29,6 +29,7 @@ class Client(asyncio.Protocol):
         self.opened: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Why there is no connection, "" if there is one."""
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport | None = None
         self._request = request
         self._ended = ended
         self._rest = b""
@@ -39,7 +40,7 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asks for the upgrade."""
         self._transport = cast("asyncio.Transport", transport)
-        self.write = self._transport.write
+        self.write = self._transport.write  # looked up once: 30 ns a message of its own
         self.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -95,7 +96,8 @@ class Client(asyncio.Protocol):
     def abort(self) -> None:
         """Ends it without a word."""
         self._is_closing = True
-        self._transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     def _open(self, data: bytes) -> bytes:
         """The handshake's answer; what follows it, once it is whole."""
@@ -138,7 +140,8 @@ class Client(asyncio.Protocol):
         if self.receiver is not None:
             self.receiver.leave()
         self._ended(self, problem)
-        self._transport.close()
+        if self._transport is not None:
+            self._transport.close()
 
 
 def _nothing() -> None:

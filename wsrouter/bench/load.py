@@ -107,6 +107,7 @@ class Load:
                 await self._connect(client)
                 problem = await client.opened
         except TimeoutError:
+            client.abort()
             problem = f"no answer within {self._plan.timeout_s:g} s"
         except (OSError, ValueError) as error:
             problem = f"cannot connect: {self._describe(error)}"

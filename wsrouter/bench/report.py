@@ -27,7 +27,7 @@ def format_ns(value_ns: float) -> str:
 def format_plan(plan: Plan) -> str:
     """What is done, and from when latency counts: two lines."""
     what = f"{len(plan.script)} lines of a script" if plan.script else f"{plan.size_bytes} bytes"
-    who = f"{plan.connections} connections" + (f", {plan.senders} of them publish" if plan.senders else "")
+    who = f"{plan.connections:,} connection{'s' * (plan.connections > 1)}" + (f", {plan.senders} of them publish" if plan.senders else "")
     if plan.rate is not None:
         how = f"open loop, {plan.rate:,g} messages/s on a schedule: latency counts from when a message was due"
     else:
@@ -47,7 +47,7 @@ def format_live(plan: Plan, figures: Figures, is_open: int, seconds: float, per_
 
 def format_report(plan: Plan, figures: Figures) -> str:
     """Everything, as it is printed at the end."""
-    parts = [format_plan(plan), _table(figures), _counts(figures)]
+    parts = [format_plan(plan), *([_table(figures), _counts(figures)] if figures.connect.count else ())]
     if figures.errors:
         parts.append("\n".join(["errors", *(f"  {count:>7,}  {name}" for name, count in figures.errors.most_common())]))
     if figures.latency.count:

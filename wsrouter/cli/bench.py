@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gc
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, TypeVar
 
+from wsrouter.bench.messages import STAMP_BYTES
+from wsrouter.bench.plan import SCHEDULED_WINDOW
 from wsrouter.cli.connect import complete_url, describe_failure, escape, header, split_unix, unchecked_context
 from wsrouter.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
 
     from wsrouter.bench.figures import Figures
     from wsrouter.bench.load import Load
@@ -23,28 +26,31 @@ NAME = "bench"
 HELP = "measure a WebSocket server: messages a second, latency, what gets lost"
 
 EPILOG = """\
-without --rate, each connection sends again when it is answered (a closed loop): it shows what the server can do.
-with --rate, messages are due on a schedule, and latency counts from when one was due, so that a server that stalls
-cannot hide. With --fan-out, some connections publish and all others receive: how long, and whether everything comes.
+how it sends:
+  Without --rate each connection sends again when it is answered: a closed loop, what it can do.
+  With --rate messages are due on a schedule, and latency counts from when one was due: a server
+  that stalls cannot hide. With --fan-out some connections publish and all others receive.
 
 examples:
-  wsrouter bench :8765/echo --connections 20 --in-flight 16        what it can do
+  wsrouter bench :8765/echo --connections 20 --in-flight 16
   wsrouter bench :8765/echo --rate 1000 --time 30s --fail 'p99 < 50ms, lost = 0'
   wsrouter bench :8765/room/lobby --connections 500 --fan-out --rate 20
-  wsrouter bench :8765/shout/lobby --script lines.txt              each line in turn, its answer is the next message
+  wsrouter bench :8765/echo --script lines.txt     sends the lines in turn; what comes is the answer
 
 exit codes:
   0 ok, 1 something was lost, refused or broken, 2 wrong usage, 3 a threshold was missed
 """
 
 LIVE_S = 0.5
+MOST = 65535
+"""Connections, and messages of one in flight: a stamp has four digits for the sender."""
+MOST_BYTES = 64 << 20
+
+Value = TypeVar("Value")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declares the flags."""
-    from wsrouter.bench.messages import STAMP_BYTES
-    from wsrouter.bench.plan import SCHEDULED_WINDOW
-
     parser.add_argument("url", metavar="URL", help="where to, as ws://localhost:8765/echo or ws+unix:/run/ws.sock:/echo; without a scheme it is ws://")
     parser.add_argument("-c", "--connections", metavar="N", type=_count, default=10, help="how many connections (default %(default)s)")
     parser.add_argument(
@@ -58,7 +64,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help=f"how many messages of a connection may be unanswered (default 1; with --rate {SCHEDULED_WINDOW}, more are sent later and count from when they were due)",
     )
     parser.add_argument(
-        "-s", "--size", metavar="SIZE", type=_size, default=64, help=f"bytes of a message, {STAMP_BYTES} at the least: 64, 4KiB (default %(default)s)"
+        "--size", metavar="SIZE", type=_size, default=64, help=f"bytes of a message, {STAMP_BYTES} at the least: 64, 4KiB (default %(default)s)"
     )
     parser.add_argument("-t", "--time", metavar="TIME", type=_time, default=10.0, help="how long to send: 30s, 5m (default 10s)")
     parser.add_argument(
@@ -73,7 +79,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "-H", "--header", dest="headers", metavar="NAME:VALUE", type=header, action="append", default=[], help="send a request header; repeatable"
     )
     parser.add_argument("-o", "--origin", metavar="ORIGIN", help="send an Origin header, as a web page's browser does")
-    parser.add_argument("--subprotocol", dest="subprotocols", metavar="NAME", action="append", default=[], help="offer a subprotocol; repeatable")
+    parser.add_argument("-s", "--subprotocol", dest="subprotocols", metavar="NAME", action="append", default=[], help="offer a subprotocol; repeatable")
     parser.add_argument("-k", "--insecure", action="store_true", help="believe any certificate of a wss:// server")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, times in seconds")
 
@@ -81,17 +87,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Makes load, prints the figures; 3 if a threshold is missed, else 1 if anything went wrong."""
     plan, thresholds = make_plan(arguments), read_thresholds(arguments)
+    from wsrouter.bench.report import format_report, warnings
+    from wsrouter.bench.threshold import find_missed
+
     gc.enable()  # see `main`: this command may run for hours
-    figures = make_load(plan)
+    figures = make_figures(plan)
     if arguments.json:
         _print_json(plan, figures)
     else:
-        from wsrouter.bench.report import format_report
-
         print(escape_lines(format_report(plan, figures)))
-    from wsrouter.bench.report import warnings
-    from wsrouter.bench.threshold import find_missed
-
     missed = find_missed(thresholds, figures.get)
     for line in [*warnings(plan, figures), *missed]:
         print(escape(line), file=sys.stderr)
@@ -109,15 +113,10 @@ def make_plan(arguments: Namespace) -> Plan:
     Raises:
         CommandError: for what cannot be, with what can.
     """
-    from wsrouter.bench.messages import STAMP_BYTES
     from wsrouter.bench.plan import Plan
 
-    if arguments.size < STAMP_BYTES:
-        raise CommandError(f"--size {arguments.size} is too small: {STAMP_BYTES} bytes at the least, for the number and the time that each message bears", 2)
     if arguments.fan_out >= arguments.connections:
         raise CommandError(f"--fan-out {arguments.fan_out} of {arguments.connections} connections leaves nobody to receive: write a greater --connections", 2)
-    if arguments.connections > 65535:
-        raise CommandError(f"--connections {arguments.connections} is too many: 65535 at the most", 2)
     if arguments.script is not None and arguments.fan_out:
         raise CommandError("--script goes without --fan-out: deliveries are told by stamps, which lines of a script do not bear", 2)
     return Plan(
@@ -139,6 +138,8 @@ def make_target(arguments: Namespace) -> Target:
     Raises:
         CommandError: if it is none.
     """
+    from urllib.parse import quote, unquote, urlsplit
+
     from wsrouter.bench.plan import Target
 
     url = complete_url(arguments.url)
@@ -157,7 +158,13 @@ def make_target(arguments: Namespace) -> Target:
         host = port = None
     if host is None or parts.scheme not in {"ws", "wss"}:
         raise CommandError(f"{escape(arguments.url)!r} is not a WebSocket address: write ws://host:port/path", 2)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe="/%:@!$&'()*+,;=~?")
+    if parts.username is not None:
+        import base64
+
+        known = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers.append(("Authorization", f"Basic {base64.b64encode(known.encode()).decode()}"))
+        url = url.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1)  # a password is not printed
     tls = None
     if parts.scheme == "wss":
         import ssl
@@ -204,7 +211,13 @@ def read_thresholds(arguments: Namespace) -> list[Threshold]:
     return thresholds
 
 
-def make_load(plan: Plan) -> Figures:
+def describe_problem(error: OSError | ValueError) -> str:
+    """Why there is no connection; a certificate that is not believed is named."""
+    reason = getattr(error, "verify_message", None)  # of an ssl.SSLCertVerificationError
+    return f"the certificate is not believed: {escape(reason)}; -k believes any" if reason else describe_failure(error)
+
+
+def make_figures(plan: Plan) -> Figures:
     """Runs a plan on a loop of its own; Ctrl-C ends it early, a second one at once."""
     import asyncio
     import signal
@@ -213,7 +226,7 @@ def make_load(plan: Plan) -> Figures:
 
     async def main() -> Figures:
         loop = asyncio.get_running_loop()
-        load = Load(plan, describe_failure)
+        load = Load(plan, describe_problem)
 
         def interrupt() -> None:
             load.interrupt()
@@ -271,47 +284,58 @@ def _print_json(plan: Plan, figures: Figures) -> None:
 
 
 def _count(text: str) -> int:
-    """A number of things, 1 at the least.
+    """A number of things.
 
     Raises:
-        ValueError: if it is none; argparse turns it into a usage error.
+        ArgumentTypeError: if it is none, with what to write; argparse prints it.
     """
-    if (number := int(text)) < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or not 0 < int(text) <= MOST:
+        raise ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST}")
+    return int(text)
 
 
 def _rate(text: str) -> float:
     """Messages a second: `1000`, `0.5`, `1000/s`.
 
     Raises:
-        ValueError: as `_count`.
+        ArgumentTypeError: as `_count`.
     """
-    if not 0 < (number := float(text.removesuffix("/s"))) <= 1e7:
-        raise ValueError(text)
-    return number
+    number = text.removesuffix("/s")
+    if not number.replace(".", "", 1).isdecimal() or not 0 < float(number) <= 1e7:
+        raise ArgumentTypeError(f"{text!r} is not a number of messages a second: write 1000 or 0.5, 10000000 at the most")
+    return float(number)
 
 
 def _size(text: str) -> int:
     """Bytes, with or without a unit.
 
     Raises:
-        ValueError: as `_count`.
+        ArgumentTypeError: as `_count`.
     """
     from wsrouter.config.units import parse_size
 
-    return int(text) if text.isdecimal() else parse_size(text)
+    size_bytes = int(text) if text.isdecimal() else _told(parse_size, text)
+    if not STAMP_BYTES <= size_bytes <= MOST_BYTES:
+        raise ArgumentTypeError(f"{text} is not from {STAMP_BYTES} bytes, which the number and the time of a message take, to 64MiB")
+    return size_bytes
 
 
 def _time(text: str) -> float:
     """Seconds, with or without a unit.
 
     Raises:
-        ValueError: as `_count`.
+        ArgumentTypeError: as `_count`.
     """
     from wsrouter.config.units import parse_duration
 
-    seconds = float(text) if text.replace(".", "", 1).isdecimal() else parse_duration(text)
+    seconds = _told(parse_duration, f"{text}s" if text.replace(".", "", 1).isdecimal() else text)
     if seconds <= 0:
-        raise ValueError(text)
+        raise ArgumentTypeError(f"{text} is no time at all: write 10s")
     return seconds
+
+
+def _told(parse: Callable[[str], Value], text: str) -> Value:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
