@@ -1,7 +1,7 @@
 """Wakes the loop at a moment, not at a millisecond.
 
-Timers of uvloop and asyncio count whole milliseconds: what they start is 0.6 ms late in the median, and that would be measured
-as the server's. A timer of the kernel (timerfd) is 0.05 ms late. Where there is none, the loop's own timer serves.
+Timers of uvloop count whole milliseconds: they ring up to 0.5 ms early or late, and that would be measured as the server's.
+A timer of the kernel (timerfd) is 0.07 ms late in the median. Where there is none, the loop's own timer serves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""[hot] One connection: its handshake, then frames in and out. 3 µs for a read of 16 messages; the `websockets` client takes 150."""
+"""[hot] One connection: its handshake, then frames in and out.
+
+A read of 16 messages, cut, matched, timed and answered with 16 more, costs 16 µs; to parse them alone takes the `websockets` library 31.
+"""
 
 from __future__ import annotations
 

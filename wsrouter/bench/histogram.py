@@ -37,12 +37,11 @@ class Histogram:
         self._counts = [0] * _BUCKETS
 
     def record(self, value_ns: int, count: int = 1) -> None:
-        """Counts a duration, `count` times: what came in one read and was due at once costs one call (350 ns) instead of 16."""
-        if value_ns < 0:  # noqa: PLR1730 -- max() is 50 ns more. The timer's grain: due in the next nanosecond
+        """Counts a duration, `count` times: what came in one read and was due at once costs one call (165 ns) instead of 16."""
+        if value_ns < 0:  # noqa: PLR1730 -- max() is 85 ns more. The timer's grain: due in the next nanosecond
             value_ns = 0
-        shift = value_ns.bit_length() - 8
-        self._counts[(shift << 7) + (value_ns >> shift) if shift > 0 else value_ns] += count  # `bucket`, without the call: 60 ns
-        if value_ns > self.max_ns:  # noqa: PLR1730 -- max() is 50 ns more
+        self._counts[bucket(value_ns)] += count
+        if value_ns > self.max_ns:  # noqa: PLR1730 -- max() is 85 ns more
             self.max_ns = value_ns
         if value_ns < self.min_ns or not self.count:
             self.min_ns = value_ns

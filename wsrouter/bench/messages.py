@@ -3,7 +3,7 @@
 A stamp is 32 characters of text before a message's filler: the run (4), the sender (4), the message's number (8), and when it
 was due in ns of the monotonic clock (16), all in hexadecimal digits. Who gets it knows whose it is, which are missing, and how old it is.
 
-    encode  0.35 µs for each of 16 stamped messages of 64 bytes
+    encode  0.2 µs for each of 16 stamped messages of 64 bytes; encode_scheduled 0.3 µs
 """
 
 from __future__ import annotations
