@@ -70,14 +70,15 @@ def test_the_lines_of_a_script_are_sent_and_their_answers_counted(bench, tmp_pat
     assert figures["round_trip"]["count"] == 5
 
 
+@pytest.mark.parametrize("window", ["1024", "1"], ids=["what is due is sent", "what is due is held back"])
 @pytest.mark.parametrize("stall_s", [0.4, pytest.param(2.0, marks=pytest.mark.slow)])
-def test_a_server_that_stalls_shows_in_every_percentile_that_the_stall_touches(bench, stall_s):
+def test_a_server_that_stalls_shows_in_every_percentile_that_the_stall_touches(bench, stall_s, window):
     def stall(websocket, number, message):
         if number == 10:
             time.sleep(stall_s)
 
     with bad_server(stall) as url:
-        code, figures, _ = bench(url, "--connections", "1", "--rate", "100", "--time", f"{stall_s + 0.2:g}s", "--fail", f"max >= {stall_s}s")
+        code, figures, _ = bench(url, "-c", "1", "-r", "100", "-i", window, "--time", f"{stall_s + 0.2:g}s", "--fail", f"max >= {stall_s}s")
 
     assert code == 0
     latency = figures["round_trip"]
