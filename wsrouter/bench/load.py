@@ -189,16 +189,19 @@ class Load:
 
     async def _sweep(self) -> None:
         """Where nothing came for the timeout, what is unanswered is not waited for any more: one lost message does not silence a sender."""
-        rounds = max(1, round(self._plan.timeout_s / SWEEP_S))
-        stuck = [(0, -1)] * len(self._senders)
+        patience = max(1, round(self._plan.timeout_s / SWEEP_S))
+        marks = [(0, 0, 0)] * len(self._senders)  # since how many rounds nothing came, and what had come and was sent then
         while True:
             await asyncio.sleep(SWEEP_S)
             for index, sender in enumerate(self._senders):
-                count, accounted = stuck[index]
-                stuck[index] = (count + 1, accounted) if accounted == sender.accounted else (0, sender.accounted)
-                if stuck[index][0] >= rounds and sender.sent:
-                    sender.lend()
-                    stuck[index] = (0, sender.accounted)
+                rounds, accounted, sent = marks[index]
+                if accounted != sender.accounted:
+                    marks[index] = (0, sender.accounted, sender.sent)
+                elif rounds < patience:
+                    marks[index] = (rounds + 1, accounted, sent)
+                else:
+                    sender.forgive(sent)
+                    marks[index] = (0, sender.accounted, sender.sent)
 
     async def _wait_for_missing(self) -> None:
         """Waits until everything has come, at the most for the timeout."""

@@ -120,11 +120,11 @@ class InTurn:
 
     def count_lost(self) -> int:
         """How many lines have no answer."""
-        return len(self._dues)
+        return len(self._dues) + self._sender.given_up
 
     def count(self, name: str) -> int:
         """How many are `received`; without stamps nothing is known as duplicated or out of order."""
-        return self._sender.sent - len(self._dues) if name == "received" else 0
+        return self._sender.sent - self.count_lost() if name == "received" else 0
 
     def leave(self) -> None:
         """The connection is closed: no answer will come."""

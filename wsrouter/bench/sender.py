@@ -27,7 +27,10 @@ class Sender:
         self.receivers = receivers
         self.dues: deque[int] | None = None
         """When the unanswered ones were due, where answers do not tell it."""
+        self.given_up = 0
+        """How many of `dues` were forgiven."""
         self.is_running = False
+        self._forgiven = 0
         self._client = client
         self._messages = messages
         self._window = window
@@ -58,9 +61,13 @@ class Sender:
         if self.is_running and (count := self._room()) > 0:
             self._send(count, monotonic_ns())
 
-    def lend(self) -> None:
-        """What is unanswered is not waited for any more."""
-        self._window += self.sent - self.accounted // (self.receivers or 1)
+    def forgive(self, count: int) -> None:
+        """The first `count` messages are not waited for any more: those that are missing make room for others."""
+        self._forgiven = count
+        while self.dues and self.accounted < count:  # or each later answer would be taken for the one before it
+            self.dues.popleft()
+            self.accounted += 1
+            self.given_up += 1
         self.refill()
 
     def stop(self) -> None:
@@ -71,7 +78,7 @@ class Sender:
         client = self._client
         if client.is_paused or client.is_closed or not self.receivers:
             return 0
-        return self._window - self.sent + self.accounted // self.receivers
+        return self._window - self.sent + max(self.accounted // self.receivers, self._forgiven)
 
     def _send(self, count: int, due_ns: int) -> None:
         first = self.sent

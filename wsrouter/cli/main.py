@@ -34,7 +34,8 @@ the site:
   /etc/wsrouter/site.yaml: the first that is there
 
 exit codes:
-  0 ok, 1 a problem found or a start that failed, 2 wrong usage, 78 run with a bad site
+  0 ok, 1 a problem found or a start that failed, 2 wrong usage,
+  3 a threshold of `bench` missed, 78 run with a bad site
 
 wsrouter COMMAND --help tells more about a command.
 """
