@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import gc
 import sys
-from argparse import ArgumentTypeError
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from wsrouter.bench.messages import STAMP_BYTES
 from wsrouter.bench.plan import SCHEDULED_WINDOW
 from wsrouter.cli.connect import complete_url, describe_failure, escape, header, split_unix, unchecked_context
 from wsrouter.cli.errors import CommandError
+from wsrouter.cli.quantities import parse_bytes, parse_count, parse_per_s, parse_time
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable
 
     from wsrouter.bench.figures import Figures
     from wsrouter.bench.load import Load
@@ -42,39 +41,36 @@ exit codes:
 """
 
 LIVE_S = 0.5
-MOST = 65535
-"""Connections, and messages of one in flight: a stamp has four digits for the sender."""
-MOST_BYTES = 64 << 20
-
-Value = TypeVar("Value")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declares the flags."""
     parser.add_argument("url", metavar="URL", help="where to, as ws://localhost:8765/echo or ws+unix:/run/ws.sock:/echo; without a scheme it is ws://")
-    parser.add_argument("-c", "--connections", metavar="N", type=_count, default=10, help="how many connections (default %(default)s)")
+    parser.add_argument("-c", "--connections", metavar="N", type=parse_count, default=10, help="how many connections (default %(default)s)")
     parser.add_argument(
-        "-r", "--rate", metavar="N", type=_rate, help="messages a second, all connections together, on a schedule; default: as fast as answered"
+        "-r", "--rate", metavar="N", type=parse_per_s, help="messages a second, all connections together, on a schedule; default: as fast as answered"
     )
     parser.add_argument(
         "-i",
         "--in-flight",
         metavar="N",
-        type=_count,
+        type=parse_count,
         help=f"how many messages of a connection may be unanswered (default 1; with --rate {SCHEDULED_WINDOW}, more are sent later and count from when they were due)",
     )
     parser.add_argument(
-        "--size", metavar="SIZE", type=_size, default=64, help=f"bytes of a message, {STAMP_BYTES} at the least: 64, 4KiB (default %(default)s)"
+        "--size", metavar="SIZE", type=parse_bytes, default=64, help=f"bytes of a message, {STAMP_BYTES} at the least: 64, 4KiB (default %(default)s)"
     )
-    parser.add_argument("-t", "--time", metavar="TIME", type=_time, default=10.0, help="how long to send: 30s, 5m (default 10s)")
+    parser.add_argument("-t", "--time", metavar="TIME", type=parse_time, default=10.0, help="how long to send: 30s, 5m (default 10s)")
     parser.add_argument(
-        "-f", "--fan-out", metavar="N", type=_count, nargs="?", const=1, default=0, help="so many connections publish (default 1), all the others receive"
+        "-f", "--fan-out", metavar="N", type=parse_count, nargs="?", const=1, default=0, help="so many connections publish (default 1), all the others receive"
     )
     parser.add_argument("--script", metavar="FILE", type=Path, help="send the lines of this file in turn; each must get one answer; - is stdin")
     parser.add_argument(
         "--fail", metavar="THRESHOLDS", action="append", default=[], help="exit 3 if missed: 'p99 < 50ms, max connect < 1s, lost = 0'; repeatable"
     )
-    parser.add_argument("--timeout", metavar="TIME", type=_time, default=5.0, help="how long to wait for a connection and for missing answers (default 5s)")
+    parser.add_argument(
+        "--timeout", metavar="TIME", type=parse_time, default=5.0, help="how long to wait for a connection and for missing answers (default 5s)"
+    )
     parser.add_argument(
         "-H", "--header", dest="headers", metavar="NAME:VALUE", type=header, action="append", default=[], help="send a request header; repeatable"
     )
@@ -281,61 +277,3 @@ def _print_json(plan: Plan, figures: Figures) -> None:
 
     told = {"url": plan.target.url, "connections": plan.connections, "senders": plan.senders, "rate": plan.rate, "in_flight": plan.window}
     print(json.dumps({**told, "size_bytes": None if plan.script else plan.size_bytes, **figures.as_json()}, indent=2))
-
-
-def _count(text: str) -> int:
-    """A number of things.
-
-    Raises:
-        ArgumentTypeError: if it is none, with what to write; argparse prints it.
-    """
-    if not text.isdecimal() or not 0 < int(text) <= MOST:
-        raise ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST}")
-    return int(text)
-
-
-def _rate(text: str) -> float:
-    """Messages a second: `1000`, `0.5`, `1000/s`.
-
-    Raises:
-        ArgumentTypeError: as `_count`.
-    """
-    number = text.removesuffix("/s")
-    if not number.replace(".", "", 1).isdecimal() or not 0 < float(number) <= 1e7:
-        raise ArgumentTypeError(f"{text!r} is not a number of messages a second: write 1000 or 0.5, 10000000 at the most")
-    return float(number)
-
-
-def _size(text: str) -> int:
-    """Bytes, with or without a unit.
-
-    Raises:
-        ArgumentTypeError: as `_count`.
-    """
-    from wsrouter.config.units import parse_size
-
-    size_bytes = int(text) if text.isdecimal() else _told(parse_size, text)
-    if not STAMP_BYTES <= size_bytes <= MOST_BYTES:
-        raise ArgumentTypeError(f"{text} is not from {STAMP_BYTES} bytes, which the number and the time of a message take, to 64MiB")
-    return size_bytes
-
-
-def _time(text: str) -> float:
-    """Seconds, with or without a unit.
-
-    Raises:
-        ArgumentTypeError: as `_count`.
-    """
-    from wsrouter.config.units import parse_duration
-
-    seconds = _told(parse_duration, f"{text}s" if text.replace(".", "", 1).isdecimal() else text)
-    if seconds <= 0:
-        raise ArgumentTypeError(f"{text} is no time at all: write 10s")
-    return seconds
-
-
-def _told(parse: Callable[[str], Value], text: str) -> Value:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise ArgumentTypeError(str(error)) from None
