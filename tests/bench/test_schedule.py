@@ -8,6 +8,7 @@ from time import monotonic_ns
 
 import pytest
 
+from support.waiting import until_async
 from wsrouter.bench.alarm import Alarm
 from wsrouter.bench.schedule import Schedule
 
@@ -32,6 +33,21 @@ async def test_senders_take_turns_and_each_message_is_due_at_its_place():
     together = sorted(due for place in places for due in schedule.dues(place, 0, 5))
     assert [number * 1_000_000 for number in range(15)] == together
     assert [4_000_000, 7_000_000] == schedule.dues(1, 1, 2)
+
+
+@pytest.mark.anyio
+async def test_above_4000_a_second_they_are_due_in_groups_and_as_many():
+    schedule = Schedule(asyncio.get_running_loop(), 20_000.0)
+    taker = Taker()
+    place = schedule.add(taker)
+    dues = schedule.dues(place, 0, 12)
+    schedule.start(0.01)
+    await until_async(lambda: schedule.owed >= 200)
+    await asyncio.sleep(0.001)
+    schedule.stop()
+
+    assert [0] * 5 + [250_000] * 5 + [500_000] * 2 == dues
+    assert taker.owed == 200
 
 
 @pytest.mark.anyio

@@ -159,6 +159,7 @@ def test_a_server_that_dies_in_the_middle_is_named_and_the_run_ends(daemon, benc
     began = time.monotonic()
     code, figures, _ = bench(running.url("/echo"), "--connections", "4", "--rate", "100", "--time", "60s")
     timer.wait()
+    running.process.wait(10)  # its sockets end before it does
 
     assert code == 1
     assert figures["errors"] == {"lost: the connection ended without a close frame": 4}
