@@ -98,8 +98,10 @@ class Proxy:
         if self.name == "caddy":
             command = ["caddy", "reload", "--config", str(self.config), "--adapter", "caddyfile", "--force"]
             subprocess.run(command, env=self._environment(), check=True, capture_output=True, timeout=START_S)
+        elif self.name == "haproxy":
+            self._ask_master("reload")
         else:
-            self.process.send_signal(signal.SIGUSR2 if self.name == "haproxy" else signal.SIGHUP)
+            self.process.send_signal(signal.SIGHUP)
 
     def workers(self) -> set[int]:
         """The processes that it has started."""
@@ -119,20 +121,27 @@ class Proxy:
         return self.log.read_text("utf-8", errors="replace") if self.log.exists() else ""
 
     def wait_until_serving(self) -> None:
-        """Waits until it takes connections and signals."""
+        """Waits until it takes connections."""
 
         def is_serving() -> bool:
             assert self.process.poll() is None, f"{self.name} ended with {self.process.returncode}\n{self.transcript()}"
-            if self.name == "haproxy" and "Loading success" not in self.transcript():
-                return False  # its master, which signals go to, is not there yet
             with socket.socket() as probe:
-                return probe.connect_ex((LOCALHOST, self.port)) == 0
+                is_listening = probe.connect_ex((LOCALHOST, self.port)) == 0
+            return is_listening and (self.name != "haproxy" or "worker" in self._ask_master("show proc"))
 
         until(is_serving, START_S)
 
     def tls(self) -> ssl.SSLContext:
         """What trusts the proxy's certificate."""
         return ssl.create_default_context(cafile=self.authority.path)
+
+    def _ask_master(self, command: str) -> str:
+        """What HAProxy's master process answers; nothing while it starts, when it would lose a signal, too."""
+        with suppress(OSError), socket.create_connection((LOCALHOST, self.admin_port), timeout=1.0) as master:
+            master.sendall(f"{command};quit\n".encode())
+            master.shutdown(socket.SHUT_WR)
+            return RawClient(master).read_to_end().decode()
+        return ""
 
     def _substitutions(self, upstream: str) -> dict[str, str]:
         """What stands in the shipped file, and what the test has instead of it."""
@@ -179,7 +188,7 @@ class Proxy:
     def _start(self) -> subprocess.Popen[bytes]:
         commands = {
             "nginx": ["nginx", "-p", str(self.folder), "-e", str(self.log), "-c", str(self.config), "-g", "daemon off;"],
-            "haproxy": ["haproxy", "-W", "-f", str(self.config)],
+            "haproxy": ["haproxy", "-W", "-S", f"{LOCALHOST}:{self.admin_port}", "-f", str(self.config)],
             "caddy": ["caddy", "run", "--config", str(self.config), "--adapter", "caddyfile"],
         }
         with self.log.open("ab") as log:
