@@ -66,10 +66,21 @@ def test_old_workers_are_ended_after_their_time(start, daemon):
         before = proxy.workers()
         proxy.reload()
         with pytest.raises(ConnectionClosed) as closed:
-            client.recv(timeout=20)  # its threads may sleep for some seconds first
+            client.recv(timeout=5)
         assert closed.value.rcvd is None
         assert "client_abort" == daemon.wait_for("connection.closed")["cause"]
         until(lambda: not before & proxy.workers())
+
+
+def test_no_connection_is_refused_while_haproxy_reloads(start, daemon):
+    with start(daemon) as proxy:
+        before = proxy.workers()
+        proxy.reload()
+        come = 0
+        while come < 30 or not proxy.workers() - before:
+            with proxy.connect("/echo") as client:
+                assert_echo(client)
+            come += 1
 
 
 def test_health_checks_leave_no_records(start, daemon):
