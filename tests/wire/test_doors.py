@@ -272,7 +272,7 @@ def test_a_renewed_certificate_is_shown_after_a_reload_and_fifty_connections_sta
         for client in clients:
             client.send("still here")
             assert "still here" == client.recv(timeout=5)
-        assert 52 == len(running.find_records("connection.opened"))
+        running.wait_for("connection.opened", count=52)
         assert 2 >= len(running.find_records("connection.closed"))
 
 
