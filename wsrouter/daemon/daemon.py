@@ -14,6 +14,7 @@ from wsrouter.daemon.clock import SystemClock
 from wsrouter.daemon.control import ControlServer
 from wsrouter.daemon.control_path import control_path
 from wsrouter.daemon.drain import Drain
+from wsrouter.daemon.health import Health, NotReady
 from wsrouter.daemon.helm import Helm
 from wsrouter.daemon.last_resort import LastResort
 from wsrouter.daemon.loader import SiteLoader
@@ -52,6 +53,7 @@ class Daemon:
         self._hurry = asyncio.Event()
         self._starting: asyncio.Future[None] | None = None
         self._last_resort = LastResort(self._log)
+        self.health = Health(asyncio.get_running_loop())
         self._watchdog = Watchdog(plugin_files(site), self._log)
 
     async def run(self) -> None:
@@ -81,6 +83,8 @@ class Daemon:
                 triggers.start()
                 self._say_listening(running)
                 self._watchdog.start(running.hub.loop, running.hub.answered)
+                self.health.start()
+                self.health.ready_again(NotReady.STARTING)
                 await self._stopping.wait()
                 triggers.stop()
                 self._last_resort.end_in(BEYOND_TIMEOUT_S)
@@ -91,6 +95,7 @@ class Daemon:
                 running.listeners.close()
                 await self._stop_handlers(running)
                 await control.close()
+                self.health.stop()
                 self._watchdog.stop()
         self._log.info("stopped")
         self._last_resort.end_in(EXIT_S)
@@ -165,6 +170,7 @@ class Daemon:
             self._hurry.set()
             self._last_resort.end_in(HURRY_S)
         self._stopping.set()
+        self.health.not_ready(NotReady.STOPPING, "it was told to stop")
         if self._starting is not None:
             self._starting.cancel()
             self._last_resort.end_in(BEYOND_TIMEOUT_S)
