@@ -36,7 +36,13 @@ def test_a_topic_without_members_is_no_failure(wsrouter, daemon):
     daemon(ROOM)
 
     assert wsrouter("publish", "/room/none", "hi") == (0, "no members\n", "")
-    assert json.loads(wsrouter("publish", "/room/none", "hi", "--json").out) == {"ok": True, "topic": "/room/none", "members": 0}
+    assert json.loads(wsrouter("publish", "/room/none", "hi", "--json").out) == {
+        "ok": True,
+        "topic": "/room/none",
+        "members": 0,
+        "behind": 0,
+        "known": False,
+    }
 
 
 @pytest.mark.parametrize(

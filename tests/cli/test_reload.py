@@ -11,7 +11,7 @@ import pytest
 from support.bare import upgrade
 from support.client import connect
 from support.control import ScriptedSteering, answering
-from wsrouter.daemon.steering import ReloadOutcome
+from wsrouter.admin.steering import ReloadOutcome
 
 SUMMARY = "routes: 1 changed, 1 added, 0 removed, 12 unchanged; connections: 1000 kept, 100 draining"
 DONE = ReloadOutcome(True, SUMMARY, facts={"changed": 1, "generation": 4})

@@ -8,6 +8,7 @@ import pytest
 
 from support.certificates import Authority
 from wsrouter.config.problems import Problems
+from wsrouter.config.settings import Admin
 from wsrouter.config.site_file import HandlerProblem, load_plugin_folders, load_site_file
 
 HERE = Path(__file__).parent
@@ -22,12 +23,12 @@ def test_the_reference_site_of_the_design_is_right(load_path, tmp_path):
         file.rename(tmp_path / name)
     loaded = load_path(path)
 
-    assert [line.removeprefix(f"{tmp_path}/") for line in loaded.lines] == ["reference_site.yaml:13:8: warning: admin is not served by this version yet"]
+    assert loaded.lines == []
     assert [route.pattern for route in loaded.site.routes] == ["/echo", "/clock", "/room/{room}", "/shout/{room}"]
     assert [listen.address for listen in loaded.site.server.listen] == ["127.0.0.1:8765", "0.0.0.0:443", "unix:/run/wsrouter/ws.sock"]
     assert loaded.site.routes[2].settings.limits.message_rate.rate == 10.0
     assert loaded.site.tests == ("tests/*.yaml",)
-    assert loaded.site.admin == "127.0.0.1:9464"
+    assert loaded.site.admin == Admin(address="127.0.0.1:9464")
     assert loaded.site.sources["server.limits.handshake"].line == 9
 
 

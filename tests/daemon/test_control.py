@@ -11,6 +11,8 @@ import socket
 import stat
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,11 +22,16 @@ from websockets.exceptions import ConnectionClosed
 from support.client import connect
 from support.control import dial, read_answer, request, say, socket_of
 from support.waiting import until_async
+from wsrouter.admin.commands import RequestError
+from wsrouter.admin.repeats import Repeats
+from wsrouter.admin.steering import Published, ReloadOutcome, State
 from wsrouter.daemon import control as control_module
-from wsrouter.daemon.commands import RequestError
+from wsrouter.daemon import line_client as line_client_module
 from wsrouter.daemon.control import ControlServer
 from wsrouter.daemon.control_path import ControlPath
-from wsrouter.daemon.steering import ReloadOutcome
+from wsrouter.daemon.private_http import PrivateHttp
+from wsrouter.daemon.reception import MOST_CLIENTS
+from wsrouter.daemon.side_thread import SideThread
 from wsrouter.observe.logs import get_logger
 
 SITE = "routes:\n  /echo: echo\n  /room/{room}: {broadcast: {history: 3}}\n"
@@ -80,7 +87,7 @@ def test_what_is_published_reaches_the_members_in_order_with_ordinary_messages(d
             expected.append(f"client {number}")
             assert expected[-1] == one.recv(timeout=5)  # so it was published before what comes next
             line = json.dumps({"command": "publish", "topic": "/room/red", "message": f"control {number}"}).encode() + b"\n"
-            assert say(control, line) == {"ok": True, "topic": "/room/red", "members": 2}
+            assert say(control, line) == {"ok": True, "topic": "/room/red", "members": 2, "behind": 0, "known": True}
             expected.append(f"control {number}")
             assert expected[-1] == one.recv(timeout=5)
         say(control, b'{"command": "publish", "topic": "/room/red", "base64": "AP8="}\n')
@@ -97,6 +104,8 @@ def test_a_topic_that_nobody_has_joined_has_no_members(daemon, tmp_path):
         "ok": True,
         "topic": "/room/none",
         "members": 0,
+        "behind": 0,
+        "known": False,
     }
 
 
@@ -118,7 +127,6 @@ def test_a_message_of_a_mebibyte_fits_however_it_is_escaped(daemon, tmp_path):
         (b'{"command": "status"\xff}\n', "this is no JSON: "),
         (b'{"command": "publish", "topic": "t", "message": "\\ud800"}\n', "this is no JSON: "),
         (b"[" * 100_000 + b"\n", "this is no JSON: "),
-        (b"GET / HTTP/1.1\r\n", "this is no JSON: "),
         (b"[1]\n", "a request is an object, "),
         (b'{"command": "stauts"}\n', "there is no command 'stauts'; did you mean status? "),
         (b'{"command": "status", "x": 1}\n', "status does not know 'x'; "),
@@ -189,7 +197,7 @@ def test_silent_clients_make_room_for_those_who_ask(daemon, tmp_path):
     daemon(SITE)
     path = socket_of(tmp_path / "site.yaml")
     with ExitStack() as stack:
-        silent = [stack.enter_context(dial(path)) for _ in range(control_module.MOST_CLIENTS + 10)]
+        silent = [stack.enter_context(dial(path)) for _ in range(MOST_CLIENTS + 10)]
         for one in silent[::2]:
             one.sendall(b'{"command"')
 
@@ -305,6 +313,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.asked, self.left = asyncio.Event(), asyncio.Event()
+        self.repeats: Repeats[Published] = Repeats(time.monotonic)
 
     async def reload(self) -> ReloadOutcome:
         self.asked.set()
@@ -317,15 +326,25 @@ class Slow:
     def status(self) -> dict[str, object]:
         raise LookupError("no\nsuch thing")
 
-    def publish(self, topic: str, message: str | bytes) -> int:
+    def state(self) -> State:
+        raise AssertionError
+
+    def publish(self, topic: str, messages: Sequence[str | bytes]) -> Published:
         raise RequestError("not now")
+
+    async def metrics(self, accept: str) -> tuple[str, bytes]:
+        raise AssertionError
+
+
+def make_server(steering: Slow, path: ControlPath) -> ControlServer:
+    return ControlServer(steering, path, PrivateHttp(steering, SideThread(), get_logger()), get_logger())
 
 
 @pytest.fixture
 async def serving(tmp_path, anyio_backend):
     """A server in this loop, with its steering and a connection to it."""
     steering, path = Slow(), socket_of(tmp_path / "site.yaml")
-    server = ControlServer(steering, ControlPath(path), get_logger())
+    server = make_server(steering, ControlPath(path))
     await server.open()
     reader, writer = await asyncio.open_unix_connection(path)
     yield steering, server, reader, writer
@@ -360,7 +379,7 @@ async def test_a_client_that_only_ended_what_it_sends_is_waited_with_and_one_tha
     writer.write(b'{"command": "reload"}')
     writer.write_eof()
     await steering.asked.wait()
-    (client,) = server._clients
+    (client,) = server.reception.clients
     assert not client._has_left()
     writer.close()
     await steering.left.wait()
@@ -370,7 +389,7 @@ async def test_a_client_that_only_ended_what_it_sends_is_waited_with_and_one_tha
 async def test_a_quiet_client_is_told_and_closed_after_its_time(tmp_path, monkeypatch):
     monkeypatch.setattr(control_module, "IDLE_S", 0.05)
     path = socket_of(tmp_path / "site.yaml")
-    server = ControlServer(Slow(), ControlPath(path), get_logger())
+    server = make_server(Slow(), ControlPath(path))
     await server.open()
     reader, writer = await asyncio.open_unix_connection(path)
 
@@ -386,14 +405,14 @@ async def test_a_client_that_does_not_read_its_answer_is_cut_off_after_its_time(
         def status(self) -> dict[str, object]:
             return {"x": "x" * (4 << 20)}
 
-    monkeypatch.setattr(control_module, "ANSWER_S", 0.1)
+    monkeypatch.setattr(line_client_module, "ANSWER_S", 0.1)
     path = socket_of(tmp_path / "site.yaml")
     server = ControlServer(Talkative(), ControlPath(path), get_logger())
     await server.open()
     with dial(path) as one:
         one.sendall(STATUS)
-        await until_async(lambda: server._clients)
-        await until_async(lambda: not server._clients)
+        await until_async(lambda: server.reception.clients)
+        await until_async(lambda: not server.reception.clients)
     await server.close()
 
 
@@ -403,7 +422,7 @@ async def test_of_many_that_take_over_a_stale_file_at_once_one_listens(tmp_path)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
-    servers = [ControlServer(Slow(), ControlPath(path), get_logger()) for _ in range(8)]
+    servers = [make_server(Slow(), ControlPath(path)) for _ in range(8)]
     await asyncio.gather(*(server.open() for server in servers))
 
     assert [server.path for server in servers if server.path is not None] == [path]
@@ -419,7 +438,7 @@ async def test_a_lock_that_somebody_holds_on_the_folder_delays_it_and_no_more(tm
     folder = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)
     monkeypatch.chdir(tmp_path)  # the path of a socket must be short
-    server = ControlServer(Slow(), ControlPath(Path("x.sock"), given=True), get_logger())
+    server = make_server(Slow(), ControlPath(Path("x.sock"), given=True))
     await server.open()
 
     assert server.path == Path("x.sock")

@@ -37,12 +37,12 @@ def test_it_is_starting_until_that_is_over_and_ready_while_there_is_no_reason():
     assert (health.is_ready, health.reasons) == (True, {})
     health.not_ready(NotReady.OVERLOAD, "memory: 95 %")
     health.not_ready(NotReady.OVERLOAD, "memory: 95 %")
-    health.not_ready(NotReady.STOPPING, "it was told to stop")
+    health.not_ready(NotReady.DRAINING, "it was told to stop")
     health.ready_again(NotReady.OVERLOAD)
     health.ready_again(NotReady.OVERLOAD)
 
-    assert (health.is_ready, health.reasons) == (False, {"stopping": "it was told to stop"})
-    assert told == [(), ("overload",), ("overload", "stopping"), ("stopping",)]
+    assert (health.is_ready, health.reasons) == (False, {"draining": "it was told to stop"})
+    assert told == [(), ("overload",), ("draining", "overload"), ("draining",)]
 
 
 def test_a_late_beat_counts_for_the_window_and_each_lag_is_counted():

@@ -7,14 +7,18 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from wsrouter.admin.repeats import Repeats
+from wsrouter.admin.steering import Published, ReloadOutcome, State
 from wsrouter.daemon.control import ControlServer
 from wsrouter.daemon.control_path import control_path
-from wsrouter.daemon.steering import ReloadOutcome
+from wsrouter.daemon.private_http import PrivateHttp
+from wsrouter.daemon.side_thread import SideThread
 from wsrouter.observe.logs import get_logger
 
 Answer = dict[str, Any]
@@ -69,6 +73,8 @@ class ScriptedSteering:
         self._status = status or {}
         self.members = members
         self.published: list[tuple[str, str | bytes]] = []
+        self.repeats: Repeats[Published] = Repeats(time.monotonic)
+        self.current = State(is_well=True, lag_s=0.0, reasons={})
 
     async def reload(self) -> ReloadOutcome:
         """The outcome, or none ever."""
@@ -81,10 +87,18 @@ class ScriptedSteering:
         """The status of the test."""
         return self._status
 
-    def publish(self, topic: str, message: str | bytes) -> int:
+    def state(self) -> State:
+        """The state of the test."""
+        return self.current
+
+    def publish(self, topic: str, messages: Sequence[str | bytes]) -> Published:
         """Notes it."""
-        self.published.append((topic, message))
-        return self.members
+        self.published += [(topic, message) for message in messages]
+        return Published(self.members, 0, is_known=self.members > 0)
+
+    async def metrics(self, accept: str) -> tuple[str, bytes]:
+        """None."""
+        return "text/plain", b""
 
 
 @contextmanager
@@ -94,7 +108,7 @@ def answering(site: Path, steering: ScriptedSteering) -> Iterator[ScriptedSteeri
     async def serve() -> None:
         nonlocal loop, stop
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        server = ControlServer(steering, control_path(site, os.environ), get_logger())
+        server = ControlServer(steering, control_path(site, os.environ), PrivateHttp(steering, SideThread(), get_logger()), get_logger())
         await server.open()
         ready.set()
         await stop.wait()

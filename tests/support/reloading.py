@@ -21,13 +21,13 @@ from websockets.asyncio.client import connect as connect_websocket
 
 from support.waiting import until_async
 from support.wire import Notes
+from wsrouter.admin.steering import ReloadOutcome
 from wsrouter.api.causes import Cause
 from wsrouter.config.problems import Problems
 from wsrouter.daemon.clock import SystemClock
 from wsrouter.daemon.loader import SiteLoader
 from wsrouter.daemon.reload import Reloader
 from wsrouter.daemon.running import Running, RunOptions
-from wsrouter.daemon.steering import ReloadOutcome
 from wsrouter.pipeline.step import Step
 from wsrouter.site.generation import BuiltRoute
 from wsrouter.site.loading import source_at

@@ -43,6 +43,10 @@ class Subscriber(Protocol):
     direct: Direct | None
     """None while something is in the way, and where there is no such way. When this changes, it tells its topics (`hold`, `release`)."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits for it that was delivered before."""
+
     def deliver(self, payload: bytes, messages: int) -> None:
         """Takes `messages` encoded messages, joined. Never raises, never waits."""
 

@@ -15,7 +15,7 @@ from wsrouter.config.annotations import LISTS, MAPPINGS, Form, form_of, is_recor
 from wsrouter.config.check import key_of
 from wsrouter.config.route_entry import LONG_FORM
 from wsrouter.config.setting_forms import SHORT
-from wsrouter.config.settings import Log, Plugins, RouteSettings, Server
+from wsrouter.config.settings import Admin, Log, Plugins, RouteSettings, Server
 
 Schema = dict[str, object]
 
@@ -94,7 +94,7 @@ def _site_properties() -> Schema:
         "server": _of_record(Server) | {"description": "Where and how it serves."},
         "log": _of_record(Log) | {"description": "What is logged, and how."},
         "plugins": {"description": "Where handlers come from besides the built-in ones: folders, relative to this file.", **_short(Plugins)},
-        "admin": {"type": ["string", "integer", "null"], "description": "The address of the private side, as 127.0.0.1:9464."},
+        "admin": {"description": "The address of the private side over TCP, as 127.0.0.1:9464.", **_short(Admin)},
         "include": {"description": "More routes: files of this pattern, relative to this file.", "$ref": "#/definitions/files"},
         "defaults": _of_record(RouteSettings) | {"description": "Any route setting; maps merge, lists replace, a route overrides."},
         "routes": routes,

@@ -171,6 +171,23 @@ class Server(Setting, frozen=True):
     )
     limits: Annotated[ServerLimits, Option(description="How much the whole server takes.")] = ServerLimits()
     shutdown: Annotated[Shutdown, Option(description="How it stops.")] = Shutdown()
+    health: Annotated[
+        str | None,
+        Option(description="A path on the public addresses that answers GET with 200 while clients should be sent here, else 503; without it there is none."),
+    ] = None
+
+
+class Admin(Setting, frozen=True):
+    """The private side over TCP; on its Unix socket it is always there."""
+
+    address: Annotated[str | None, Option(description="Where it is, besides its Unix socket: 127.0.0.1:9464 or the like; without it nowhere.")] = None
+    token: Annotated[
+        str | None,
+        Option(
+            description="What has to be shown as Authorization: Bearer, but for /healthz and /readyz; needed where the address is not a loopback one.",
+            extra={"secret": True},
+        ),
+    ] = None
 
 
 class Log(Setting, frozen=True):

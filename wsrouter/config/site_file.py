@@ -11,7 +11,6 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Final, TypeVar
 
-from wsrouter.config.address import parse_address
 from wsrouter.config.annotations import find_owner
 from wsrouter.config.certificates import check_certificates, resolve
 from wsrouter.config.check import check
@@ -23,7 +22,7 @@ from wsrouter.config.nodes import MappingNode, ScalarNode, SequenceNode, hide, i
 from wsrouter.config.problems import Place, Problems
 from wsrouter.config.route_entry import RouteEntry, RouteReader, StepEntry
 from wsrouter.config.setting_forms import expand
-from wsrouter.config.settings import Log, Plugins, RouteSettings, Server, Setting
+from wsrouter.config.settings import Admin, Log, Plugins, RouteSettings, Server, Setting
 from wsrouter.config.variables import fill_variables
 
 SITE_KEYS: Final = ("server", "log", "plugins", "admin", "include", "defaults", "routes", "tests")
@@ -45,7 +44,7 @@ class SiteFile:
     log: Log
     plugins: Plugins
     plugin_folders: tuple[Path, ...]
-    admin: str | None
+    admin: Admin
     routes: tuple[RouteEntry, ...]
     tests: tuple[str, ...]
     include: tuple[str, ...]
@@ -121,7 +120,7 @@ class _Site:
         log = self._record("log", Log)
         plugins = self._record("plugins", Plugins)
         folders = _plugin_folders(self._path, self._root, plugins, self._problems)
-        admin = self._admin()
+        admin = self._record("admin", Admin)
         tests = self._texts("tests")
         include = tuple(node.text for node in self._texts("include"))
         files = [self._path]
@@ -151,22 +150,6 @@ class _Site:
             return record()
         value = check(record, node, self._problems, name=name)
         return value if isinstance(value, record) else record()
-
-    def _admin(self) -> str | None:
-        """The address of the private side."""
-        node = self._root.find("admin")
-        if node is None or is_nothing(node) or is_broken(node):
-            return None
-        if not isinstance(node, ScalarNode) or isinstance(node.value, bool):
-            self._problems.add(node.place, hide(node, f"admin must be an address as 127.0.0.1:9464, not {show(node)}"))
-            return None
-        try:
-            parse_address(node.text)
-        except ValueError as error:
-            self._problems.add(node.place, hide(node, f"admin: {error}" if node.written is None else f"admin: {show(node)} is no address"))
-            return None
-        self._problems.warn(node.place, "admin is not served by this version yet")
-        return node.text
 
     def _texts(self, name: str) -> list[ScalarNode]:
         """The texts of a key that takes one or a list."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from wsrouter.config.address import parse_address
+
 _ORIGIN: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,63})://(?P<host>\[[^\[\]]*\]|[^\s/:?#@\[\]]+)(?::(?P<port>[0-9]{1,5}|\*))?", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}", re.ASCII)
 _HOST: Final = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\s/:\[\]]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, section 5.6.2
+_PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]{0,255}", re.ASCII)
+_PRINTABLE: Final = re.compile(r"[!-~]*", re.ASCII)
+LEAST_TOKEN: Final = 16  # characters; as for the tokens of clients, see `access.tokens`
 _SPECIAL_ORIGINS: Final = {"*", "null", "same-host", "file://"}
 
 
@@ -104,3 +109,40 @@ def check_not_empty(text: str) -> None:
     """
     if not text or "\0" in text:
         raise ValueError("this names no file: write a path")
+
+
+def check_health_path(text: str) -> None:
+    """The path of `server.health`.
+
+    Raises:
+        ValueError: if no request could name it.
+    """
+    if not _PATH.fullmatch(text):
+        raise ValueError(f'"{text}" is no path: write /healthz, without a query and without parameters')
+
+
+def check_admin_address(text: str) -> None:
+    """The address of the private side: TCP, as its Unix socket is always there.
+
+    Raises:
+        ValueError: if it is none, or a Unix socket's.
+    """
+    if parse_address(text).kind == "unix":
+        raise ValueError(f"{text} is a Unix socket, and the private side has one of its own: write 127.0.0.1:9464, or delete it")
+
+
+def check_admin_token(text: str) -> None:
+    """The token of the private side; the text of the error does not show it.
+
+    Raises:
+        ValueError: if it could not stand in a header, or might be guessed.
+    """
+    if not _PRINTABLE.fullmatch(text):
+        raise ValueError("a token has printable ASCII characters only, and no spaces: make one with openssl rand -hex 32")
+    if len(text) < LEAST_TOKEN:
+        raise ValueError(f"this token has {len(text)} characters, and {LEAST_TOKEN} are the least: make one with openssl rand -hex 32")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone. A name is not: what it stands for may change."""
+    return host == "::1" or (host.startswith("127.") and host.replace(".", "").isdigit())

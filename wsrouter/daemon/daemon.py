@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from wsrouter import __version__
 from wsrouter.config.settings import Shutdown
 from wsrouter.daemon.clock import SystemClock
-from wsrouter.daemon.control import ControlServer
 from wsrouter.daemon.control_path import control_path
 from wsrouter.daemon.drain import Drain
 from wsrouter.daemon.health import Health, NotReady
@@ -19,8 +18,11 @@ from wsrouter.daemon.helm import Helm
 from wsrouter.daemon.last_resort import LastResort
 from wsrouter.daemon.loader import SiteLoader
 from wsrouter.daemon.open_files import raise_open_files
+from wsrouter.daemon.private_side import PrivateSide
 from wsrouter.daemon.reload import Reloader
 from wsrouter.daemon.running import Running, RunOptions
+from wsrouter.daemon.sampler import Sampler
+from wsrouter.daemon.side_thread import SideThread
 from wsrouter.daemon.stack import plugin_files
 from wsrouter.daemon.triggers import Triggers
 from wsrouter.daemon.try_line import try_command
@@ -64,39 +66,51 @@ class Daemon:
         """
         open_files, clock = raise_open_files(), SystemClock()
         self._watch_signals()
-        running = Running(self._site, self._options, clock=clock, records=Records(clock, self._site.file.log.connections), open_files=open_files)
+        records = Records(clock, self._site.file.log.connections)
+        running = Running(self._site, self._options, clock=clock, records=records, open_files=open_files, health=self.health)
         reloader = Reloader(running, SiteLoader(self._source))
         triggers = Triggers(running, reloader)
-        helm = Helm(running, reloader, self._source.path, self._stopping.is_set)
-        control = ControlServer(helm, control_path(self._source.path, os.environ), self._log)
+        thread = SideThread()
+        helm = Helm(running, reloader, self._source.path, thread)
+        private = PrivateSide(helm, control_path(self._source.path, os.environ), self._site.file.admin, thread, self._log)
+        sampler = Sampler(running)
 
         def follow() -> None:
             triggers.follow()
             self._watchdog.plugins = plugin_files(running.generation.site)
+            if reloader.last is not None:
+                running.records.counts.loaded(clock.now(), ok=reloader.last.ok)
 
         reloader.on_reloaded = follow
-        if await self._start(running):
-            self._watch_for_the_end()  # again: a handler may have taken these signals for itself
-            try:
-                await running.listeners.open(running.wanted(self._site))
-                await control.open()
-                triggers.start()
-                self._say_listening(running)
-                self._watchdog.start(running.hub.loop, running.hub.answered)
-                self.health.start()
-                self.health.ready_again(NotReady.STARTING)
-                await self._stopping.wait()
-                triggers.stop()
-                self._last_resort.end_in(BEYOND_TIMEOUT_S)
-                await reloader.stop()
-                await self._shut_down(running)
-            finally:
-                triggers.stop()
-                running.listeners.close()
-                await self._stop_handlers(running)
-                await control.close()
-                self.health.stop()
-                self._watchdog.stop()
+        self.health.start()
+        try:
+            await private.open_listener()
+            if await self._start(running):
+                self._watch_for_the_end()  # again: a handler may have taken these signals for itself
+                try:
+                    await running.listeners.open(running.wanted(self._site))
+                    await private.open()
+                    triggers.start()
+                    self._say_listening(running)
+                    self._watchdog.start(running.hub.loop, running.hub.answered)
+                    sampler.start()
+                    running.records.counts.loaded_at = clock.now()
+                    self.health.ready_again(NotReady.STARTING)
+                    await self._stopping.wait()
+                    triggers.stop()
+                    self._last_resort.end_in(BEYOND_TIMEOUT_S)
+                    await reloader.stop()
+                    await self._shut_down(running)
+                finally:
+                    triggers.stop()
+                    running.listeners.close()
+                    await self._stop_handlers(running)
+                    sampler.stop()
+                    self._watchdog.stop()
+        finally:
+            await private.close()
+            thread.close()
+            self.health.stop()
         self._log.info("stopped")
         self._last_resort.end_in(EXIT_S)
 
@@ -170,7 +184,7 @@ class Daemon:
             self._hurry.set()
             self._last_resort.end_in(HURRY_S)
         self._stopping.set()
-        self.health.not_ready(NotReady.STOPPING, "it was told to stop")
+        self.health.not_ready(NotReady.DRAINING, "it was told to stop")
         if self._starting is not None:
             self._starting.cancel()
             self._last_resort.end_in(BEYOND_TIMEOUT_S)

@@ -28,7 +28,7 @@ class NotReady(Enum):
     """Why it should not be sent clients; a closed list."""
 
     STARTING = "starting"
-    STOPPING = "stopping"
+    DRAINING = "draining"
     OVERLOAD = "overload"
 
 
@@ -76,8 +76,8 @@ class Health:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Why not, by the words of `NotReady`, each with what was seen."""
-        return {why.value: detail for why, detail in self._reasons.items()}
+        """Why not, by the words of `NotReady` in their order, each with what was seen."""
+        return {why.value: self._reasons[why] for why in NotReady if why in self._reasons}
 
     def not_ready(self, why: NotReady, detail: str) -> None:
         """Reports why it should not be sent clients; `detail` is for people, and may be reported anew."""

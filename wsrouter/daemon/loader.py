@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wsrouter.config.problems import Place, Problems, relative_to_here
+from wsrouter.daemon.short_turns import begin_work, end_work
 from wsrouter.plugins.module_loader import place_in_plugin
 from wsrouter.plugins.spec import error_text
 from wsrouter.site.generation import Generation
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 LOAD_S = 5.0
 """How long reading a site and importing its plugins may take; until then, no other reload begins."""
-SWITCH_S = 0.0005
-"""While a site is loaded, the loop gets the interpreter back after this at the latest: 5 ms, Python's own, are felt by clients."""
 
 
 class SiteLoader:
@@ -32,7 +31,6 @@ class SiteLoader:
         """Loads nothing yet."""
         self.source = source
         self._at_work: set[_Load] = set()
-        self._usual_s = sys.getswitchinterval()
 
     @property
     def is_busy(self) -> bool:
@@ -43,7 +41,7 @@ class SiteLoader:
         """The next generation, made and not started; None where there are errors, which are noted, or where it took too long."""
         load = _Load(self.source, running, self._ended)
         self._at_work.add(load)
-        sys.setswitchinterval(SWITCH_S)
+        begin_work()
         load.start()
         try:
             await asyncio.wait_for(load.done.wait(), LOAD_S)
@@ -59,8 +57,7 @@ class SiteLoader:
     def _ended(self, load: _Load) -> None:
         """A load has ended, perhaps long after it was given up: one that never ends takes no more from the loop than others."""
         self._at_work.discard(load)
-        if not self._at_work:
-            sys.setswitchinterval(self._usual_s)
+        end_work()
 
 
 class _Load(threading.Thread):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsrouter.daemon.steering import ReloadOutcome
+from wsrouter.admin.steering import ReloadOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,12 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from wsrouter.admin.steering import ReloadOutcome
 from wsrouter.api.causes import Cause
 from wsrouter.api.errors import StartError
 from wsrouter.api.ports import Failure
 from wsrouter.config.problems import Problems
 from wsrouter.daemon.outcome import done, refused, restart_needed
-from wsrouter.daemon.steering import ReloadOutcome
 from wsrouter.plugins.spec import error_text
 from wsrouter.site.generation import BuiltRoute
 

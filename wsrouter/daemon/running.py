@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from wsrouter.access.addresses import parse_networks
 from wsrouter.config.settings import Listen
+from wsrouter.daemon.health import Health
 from wsrouter.daemon.listeners import Listeners
 from wsrouter.daemon.open_files import most_connections
 from wsrouter.daemon.retirement import Retirement
@@ -19,6 +20,7 @@ from wsrouter.site.generation import Generation, Surroundings
 from wsrouter.wire.admission import Admission
 from wsrouter.wire.compat import OpenWebSocket
 from wsrouter.wire.hub import Hub
+from wsrouter.wire.probe import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,13 +55,14 @@ class RunOptions:
 class Running:
     """One site as it runs. A reload changes `generation`; everything else stays."""
 
-    def __init__(self, site: Site, options: RunOptions, *, clock: Clock, records: Records, open_files: int) -> None:
+    def __init__(self, site: Site, options: RunOptions, *, clock: Clock, records: Records, open_files: int, health: Health | None = None) -> None:
         """Makes the handlers; nothing is started or opened yet. Made inside the loop."""
         server = site.file.server
         self.options = options
         self.clock = clock
         self.records = records
         self.open_files = open_files
+        self.health = health if health is not None else Health(asyncio.get_running_loop())
         self.hub = Hub(loop=asyncio.get_running_loop(), clock=clock, observer=records, limits=self._limits_of(server))
         self.hub.open_files = open_files
         self.around = Surroundings(
@@ -83,6 +86,7 @@ class Running:
         """Lets clients in as the generation says."""
         server = self.generation.site.file.server
         self.gates = {built.pattern: built for built in self.generation.routes}
+        self.hub.probe = Probe(server.health, lambda: self.health.is_ready) if server.health is not None else None
         self.hub.admission = Admission(self.generation.router, hosts=server.hosts, trusted=parse_networks(server.trusted_proxies))
 
     def become(self, generation: Generation, ended: Sequence[BuiltRoute], connections: Connections) -> None:

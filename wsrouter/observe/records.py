@@ -1,4 +1,4 @@
-"""`Records`: one log record for each thing that happens to a connection, a handshake or a handler.
+"""`Records`: one log record and one count for each thing that happens to a connection, a handshake or a handler.
 
 Queries never appear: they carry tokens. Client-supplied text is cleaned by the chain of `logs`.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from wsrouter.api.causes import Reason
 from wsrouter.config.secrets import hide_secrets
+from wsrouter.observe.counts import Counts
 from wsrouter.observe.logs import get_record_logger
 from wsrouter.observe.tracebacks import trace
 
@@ -32,16 +33,21 @@ class Records:
         """`connections` is the setting `log.connections`: which of opened and closed are recorded."""
         self._clock = clock
         self.connections = connections
+        self.counts = Counts()
+        """What the metrics tell; also of what is not recorded."""
         self._log = get_record_logger()
         self._tracebacks: dict[str, tuple[float, int]] = {}  # handler -> when the last one was told, and how many were left out since
 
     def opened(self, connection: Recorded) -> None:
         """`connection.opened`."""
+        self.counts.of(connection.route).opened += 1
         if self.connections == "both":
             self._log.record("connection.opened", _add_who({}, connection))
 
     def closed(self, connection: Recorded, ending: Ending) -> None:
         """`connection.closed`: why, who began it, how long it lasted and what went through."""
+        duration_s = self._clock.monotonic() - connection.opened_monotonic
+        self.counts.closed(connection.route, connection, ending.cause, duration_s)
         if self.connections == "none":
             return
         facts: dict[str, object] = {"cause": ending.cause.value}
@@ -50,7 +56,7 @@ class Records:
         if ending.reason:
             facts["reason"] = hide_secrets(ending.reason)
         facts["by"] = ending.began
-        facts["duration_s"] = round(self._clock.monotonic() - connection.opened_monotonic, 3)
+        facts["duration_s"] = round(duration_s, 3)
         facts["messages_in"] = connection.messages_in
         facts["messages_out"] = connection.messages_out
         facts["bytes_in"] = connection.bytes_in
@@ -61,6 +67,7 @@ class Records:
 
     def behind(self, connection: Recorded, losses: Losses) -> None:
         """`connection.behind`: who reads too slowly, how much waits, what was dropped so far."""
+        self.counts.of(connection.route).slow += 1
         fix = "the client reads too slowly; outbox.size is how much may wait for it, outbox.on_full what happens beyond"
         self._log.warning("connection.behind", **_add_who(_lost(losses), connection), fix=fix)
 
@@ -70,6 +77,7 @@ class Records:
 
     def refused(self, attempt: Attempt, refusal: Refusal) -> None:
         """`handshake.refused`: the status, why, and what would let it in."""
+        self.counts.refused[refusal.reason] += 1
         facts = {
             "status": refusal.status,
             "reason": refusal.reason.value,
@@ -98,6 +106,7 @@ class Records:
 
     def failed(self, failure: Failure) -> None:
         """`handler.failed`: the error, and where in the plugin; the traceback once in `TRACEBACK_S` for a handler, the next says how many were left out."""
+        self.counts.failed(failure)
         left_out = self._find_left_out(failure.handler)
         told = trace(failure.error, with_text=left_out is not None)
         facts = {

@@ -9,7 +9,7 @@ from wsrouter.api.options import REQUIRED
 from wsrouter.config.finder import HandlerProblem
 from wsrouter.config.problems import Place, relative_to_here
 from wsrouter.config.route_entry import RouteEntry, StepEntry
-from wsrouter.config.settings import Log, Plugins, RouteSettings, Server
+from wsrouter.config.settings import Admin, Log, Plugins, RouteSettings, Server
 from wsrouter.config.site_file import SiteFile
 from wsrouter.plugins.library import HandlerLibrary
 from wsrouter.routing.pattern import PatternError, parse_pattern
@@ -45,7 +45,7 @@ def site_of_routes(
     path: Path, files: tuple[Path, ...], entries: Sequence[RouteEntry], library: HandlerLibrary, problems: Problems, began_ns: int = 0
 ) -> Site | None:
     """A site of these routes, with default settings; None where something is wrong, with the problems noted."""
-    file = SiteFile(path, Server(), Log(), Plugins(), files, None, tuple(entries), (), (), files, {})
+    file = SiteFile(path, Server(), Log(), Plugins(), files, Admin(), tuple(entries), (), (), files, {})
     return None if problems.errors else make_site(file, library, problems, began_ns)
 
 

@@ -183,6 +183,10 @@ class Topic:
         if group is not None and subscriber.direct in group.direct:
             self.hold(subscriber)
 
+    def behind(self) -> int:
+        """How many of its subscribers have not taken yet what was delivered before."""
+        return sum(subscriber.is_behind for group in self._groups.values() for subscriber in group.others)
+
     def _deliver_rest(self, subscriber: Subscriber, pending: list[Message], without: set[int]) -> None:
         rest = [message for index, message in enumerate(pending) if index not in without]
         if rest:

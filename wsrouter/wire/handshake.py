@@ -155,6 +155,10 @@ class Handshake(asyncio.Protocol):
         request: Request | OrdinaryRequest | None = parse_ordinary(head)
         protocol: HandshakeProtocol | None = None
         if request is None:
+            probe = self._hub.probe
+            if probe is not None and (answer := probe.answer(head)) is not None:
+                self._finish(answer)
+                return
             protocol, request = parse_head(head)
             if request is None:
                 self._refuse(_parse_failure(protocol, head))
@@ -367,9 +371,13 @@ class Handshake(asyncio.Protocol):
         self._say_last(refusal, _refusal_bytes(refusal))
 
     def _say_last(self, refusal: Refusal, answer: bytes) -> None:
+        """Answers, and tells why."""
+        self._record(refusal)
+        self._finish(answer)
+
+    def _finish(self, answer: bytes) -> None:
         """Answers, and ends this direction; the client has a moment to read it."""
         self._is_answered = True
-        self._record(refusal)
         transport = self._transport
         transport.write(answer)
         self._hub.timers.set(self, self._hub.loop.time() + LINGER_S)

@@ -11,7 +11,7 @@ from wsrouter.access.failures import Failures
 from wsrouter.access.overload import Overload
 from wsrouter.api.causes import Cause
 from wsrouter.api.context import Clock
-from wsrouter.api.ports import Observer
+from wsrouter.api.ports import Observer, Traffic
 from wsrouter.config.settings import RouteSettings, ServerLimits
 from wsrouter.topics.registry import Topics
 from wsrouter.wire.frames import encode
@@ -23,6 +23,7 @@ from wsrouter.wire.timers import Timers
 if TYPE_CHECKING:
     from wsrouter.pipeline.endpoint import Endpoint
     from wsrouter.wire.admission import Admission
+    from wsrouter.wire.probe import Probe
     from wsrouter.wire.upgrade import Upgrade
     from wsrouter.wire.waiting_room import WaitingRoom
 
@@ -39,7 +40,7 @@ class Flushable(Protocol):
         """Writes what was sent in this turn."""
 
 
-class Member(Flushable, Protocol):
+class Member(Flushable, Traffic, Protocol):
     """An open connection, as the hub holds it."""
 
     endpoint: Endpoint
@@ -58,6 +59,10 @@ class Member(Flushable, Protocol):
     def client(self) -> str:
         """The client's address, which `connections_per_address` counts by."""
 
+    @property
+    def outbox_bytes(self) -> int:
+        """How much waits for its client."""
+
     def find_header(self, name: bytes) -> str | None:
         """One header of its request by its lower-case name."""
 
@@ -74,7 +79,7 @@ class Member(Flushable, Protocol):
 class Hub:
     """One for a daemon. It holds the connections that are open, and the admission that each handshake asks.
 
-    `admission` is replaced as a whole by a reload; open connections keep their own endpoints.
+    `admission` and `probe`, the answer for balancers if there is one, are replaced as a whole by a reload; open connections keep their own endpoints.
     """
 
     def __init__(self, *, loop: asyncio.AbstractEventLoop, clock: Clock, observer: Observer, limits: ServerLimits) -> None:
@@ -95,6 +100,7 @@ class Hub:
         self.overload = Overload()
         self.on_overload: Callable[[bool], None] | None = None
         """Told when it begins, and when it ends: for whoever says whether the daemon should be sent clients."""
+        self.probe: Probe | None = None
         self.waiting_room: WaitingRoom | None = None  # made when a decision on a newcomer must wait for the first time
         self.timers = Timers(loop.time, loop.call_at)
         self.topics = Topics(encode=encode, call_soon=loop.call_soon, call_later=loop.call_later, monotonic=clock.monotonic)

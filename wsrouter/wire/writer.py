@@ -302,6 +302,16 @@ class Writer(ConnectionFacts):
             if self._shut:
                 self.transport.close()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits for its client beyond the transport's small buffer."""
+        return self._outbox is not None and self._outbox.size_bytes > 0
+
+    @property
+    def outbox_bytes(self) -> int:
+        """How much that is."""
+        return self._outbox.size_bytes if self._outbox is not None else 0
+
     def begin_fragments(self) -> None:
         """A message begins to be sent in fragments: whole messages wait until its last one."""
         self._flush_topics()
