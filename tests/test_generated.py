@@ -10,6 +10,8 @@ from tools import generate
 from wsrouter.api.causes import Cause, Reason
 from wsrouter.config import settings
 from wsrouter.config.settings import Setting
+from wsrouter.observe.events import EVENTS
+from wsrouter.observe.metrics import METRICS, PROCESS_METRICS
 from wsrouter.plugins.builtins import BUILTIN_HANDLERS
 from wsrouter.plugins.library import HandlerLibrary
 
@@ -23,7 +25,9 @@ def text_of(name):
 def test_the_generated_files_are_current():
     files = generate.generated_files()
 
-    assert {"config/wsrouter.schema.json", "docs/configuration.md", "docs/handlers.md", "docs/close-codes.md"} == {str(path) for path in files}
+    assert {"config/wsrouter.schema.json", "docs/configuration.md", "docs/handlers.md", "docs/close-codes.md", "docs/metrics.md", "docs/log-events.md"} == {
+        str(path) for path in files
+    }
     assert [] == generate.stale_files(ROOT, files), "run ./dev generate"
 
 
@@ -64,3 +68,11 @@ def test_the_reference_names_every_cause_and_every_reason():
     text = text_of("docs/close-codes.md")
 
     assert [member for member in (*Cause, *Reason) if f"`{member}`" not in text] == []
+
+
+def test_the_pages_name_every_metric_and_every_event():
+    metrics, events = text_of("docs/metrics.md"), text_of("docs/log-events.md")
+
+    assert [metric.name for metric in METRICS if f"| `{metric.name}` | {metric.type} |" not in metrics] == []
+    assert [name for name in PROCESS_METRICS if f"| `{name}` |" not in metrics] == []
+    assert [event.name for event in EVENTS if f"| `{event.name}` | {event.level} |" not in events] == []

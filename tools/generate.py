@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tools.tables import causes_table, options_table, reasons_table, settings_table
+from tools.tables import causes_table, events_table, label_rows, metrics_table, options_table, process_metrics_table, reasons_table, settings_table
 from wsrouter.cli.schema import schema_text
-from wsrouter.config.settings import Listen, Log, Plugins, Rate, RouteSettings, Server, Tls
+from wsrouter.config.settings import Admin, Listen, Log, Plugins, Rate, RouteSettings, Server, Tls
+from wsrouter.observe.metrics import DROP_REASONS, RELOAD_OUTCOMES
 from wsrouter.plugins.builtins import BUILTIN_HANDLERS
 from wsrouter.plugins.library import HandlerLibrary
 
@@ -82,11 +83,17 @@ PARTS: Final[dict[str, Callable[[str], str]]] = {
     "log": lambda _: settings_table(Log),
     "plugins": lambda _: settings_table(Plugins),
     "route": lambda _: settings_table(RouteSettings),
+    "admin": lambda _: settings_table(Admin),
     "rate": lambda _: settings_table(Rate),
     "handler": handler_part,
     "handler-names": lambda _: ", ".join(f"`{name}`" for name in sorted(BUILTIN_HANDLERS)),
     "causes": lambda _: causes_table(PACKAGE),
     "reasons": lambda _: reasons_table(PACKAGE),
+    "metrics": lambda _: metrics_table(),
+    "process-metrics": lambda _: process_metrics_table(),
+    "drop-reasons": lambda _: label_rows("`reason` of dropped messages", DROP_REASONS),
+    "reload-outcomes": lambda _: label_rows("`outcome`", RELOAD_OUTCOMES),
+    "log-events": lambda _: events_table(),
 }
 """What the markers of a page stand for; some take a word, as `<!-- handler echo -->`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from wsrouter.api.options import REQUIRED, OptionField
 from wsrouter.config.annotations import RecordField, describe, form_of, is_record, record_fields
 from wsrouter.config.describe import option_rows, shown
 from wsrouter.config.setting_forms import SHORT
+from wsrouter.observe.events import EVENTS
+from wsrouter.observe.metrics import METRICS, PROCESS_METRICS
 
 Row = tuple[str, ...]
 
@@ -75,6 +77,28 @@ def _records_in(annotation: object) -> list[type]:
     """The records that an option may be, besides its short forms."""
     base = form_of(annotation).base
     return [member for member in getattr(base, "__args__", ()) if isinstance(member, type) and is_record(member)]
+
+
+def metrics_table() -> str:
+    """Every metric with its labels."""
+    rows = [(code(metric.name), metric.type, ", ".join(map(code, metric.labels)), metric.help) for metric in METRICS]
+    return markdown_table(("name", "type", "labels", "what it tells"), rows)
+
+
+def process_metrics_table() -> str:
+    """What is told of the process."""
+    return markdown_table(("name", "type", "what it tells"), [(code(name), kind, text) for name, (kind, text) in PROCESS_METRICS.items()])
+
+
+def label_rows(name: str, words: Mapping[str, str]) -> str:
+    """Rows of a table: the words that a label may have."""
+    return "\n".join(f"| {name} | `{word}`: {text} |" for word, text in words.items())
+
+
+def events_table() -> str:
+    """Every event of the log with its facts."""
+    rows = [(code(event.name), event.level, event.help, ", ".join(map(code, event.facts))) for event in EVENTS]
+    return markdown_table(("event", "level", "what it tells", "facts"), rows)
 
 
 def causes_table(sources: Path) -> str:
