@@ -18,7 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-COMMANDS = ("run", "check", "test", "routes", "explain", "schema", "handlers", "init", "new", "connect", "bench", "reload", "status", "health", "publish", "completion")
+COMMANDS = (
+    "run",
+    "check",
+    "test",
+    "routes",
+    "explain",
+    "schema",
+    "handlers",
+    "init",
+    "new",
+    "connect",
+    "bench",
+    "reload",
+    "status",
+    "health",
+    "publish",
+    "completion",
+)
 """The subcommands; each is a module of this package."""
 
 DESCRIPTION = "One daemon, one YAML file, many WebSocket endpoints."

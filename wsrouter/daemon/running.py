@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from wsrouter.access.addresses import parse_networks
 from wsrouter.config.settings import Listen
-from wsrouter.daemon.health import Health
+from wsrouter.daemon.health import Health, NotReady
 from wsrouter.daemon.listeners import Listeners
 from wsrouter.daemon.open_files import most_connections
 from wsrouter.daemon.retirement import Retirement
@@ -65,6 +65,7 @@ class Running:
         self.health = health if health is not None else Health(asyncio.get_running_loop())
         self.hub = Hub(loop=asyncio.get_running_loop(), clock=clock, observer=records, limits=self._limits_of(server))
         self.hub.open_files = open_files
+        self.hub.on_overload = self._on_overload
         self.around = Surroundings(
             clock=clock,
             topics=self.hub.topics,
@@ -131,6 +132,12 @@ class Running:
         await asyncio.gather(self.generation.stop(), self.retirement.stop())
         for door in self._doors():
             door.close()
+
+    def _on_overload(self, is_on: bool) -> None:
+        if is_on:
+            self.health.not_ready(NotReady.OVERLOAD, f"the event loop is late again and again, by {1000 * self.hub.overload.lag_s:.0f} ms just now")
+        else:
+            self.health.ready_again(NotReady.OVERLOAD)
 
     def _doors(self) -> set[Door]:
         """The doors of the generation that serves."""
