@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import statistics
 import time
 from contextlib import closing
@@ -17,7 +16,8 @@ from support.crowd import Crowd
 CONNECTIONS = 5000
 STALL_S = 0.010
 
-# Asks the loop for a turn again and again, and tells the longest wait for one since it was asked last.
+# Asks the loop for a turn again and again, and tells since it was asked last: the longest wait for one, and the most processor time
+# of the loop's thread in between, which does not count what the machine does besides.
 WITNESS = """
 import asyncio
 import time
@@ -25,18 +25,20 @@ from wsrouter import Handler
 
 class Witness(Handler[str]):
     def start(self, context):
-        self.worst = 0.0
+        self.worst = self.busiest = 0.0
         context.spawn(self.watch(), "watch")
 
     async def watch(self):
         while True:
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.thread_time()
             await asyncio.sleep(0.0005)
             self.worst = max(self.worst, time.perf_counter() - began - 0.0005)
+            self.busiest = max(self.busiest, time.thread_time() - worked)
 
     def on_message(self, connection, message):
-        worst, self.worst = self.worst, 0.0
-        return str(worst)
+        answer = f"{self.worst} {self.busiest}"
+        self.worst = self.busiest = 0.0
+        return answer
 """
 
 SITE = "admin: 127.0.0.1:0\nlog: {connections: none}\nroutes: {/witness: witness, /echo: echo, '/room/{room}': broadcast}\n"
@@ -51,7 +53,8 @@ def test_a_scrape_of_5000_connections_never_stalls_the_loop_for_10_ms(daemon, ca
     try:
         crowd.knock("/room/red", CONNECTIONS)
         with connect(running.url("/witness")) as witness, closing(http.client.HTTPConnection(where.hostname, where.port, timeout=30)) as scraper:
-            stalls: dict[str, list[float]] = {}
+            waits: dict[str, list[float]] = {}
+            works: dict[str, list[float]] = {}
             took: list[float] = []
             for what in ("first", *["nothing", "/metrics", "/status"] * 20):
                 witness.send("")  # begins anew
@@ -65,17 +68,17 @@ def test_a_scrape_of_5000_connections_never_stalls_the_loop_for_10_ms(daemon, ca
                         took.append(time.perf_counter() - began)
                         assert f'wsrouter_connections{{route="/room/{{room}}"}} {CONNECTIONS:.1f}' in text
                 witness.send("")
-                stalls.setdefault(what, []).append(float(witness.recv(timeout=30)))
+                for figures, figure in zip((waits, works), witness.recv(timeout=30).split(), strict=True):
+                    figures.setdefault(what, []).append(float(figure))
     finally:
         for member in crowd.members:
             member.close()
-    figures = {what: {"median_ms": round(1000 * statistics.median(each), 2), "worst_ms": round(1000 * max(each), 2)} for what, each in stalls.items()}
-    with capsys.disabled():
-        print(f"\nhow late the loop was with {CONNECTIONS} connections: {json.dumps(figures)}; a scrape took {1000 * statistics.median(took):.1f} ms")
+    told = {what: f"{1000 * statistics.median(waits[what]):.1f} ms late, at work for {1000 * max(works[what]):.1f} ms at most" for what in waits}
+    with capsys.disabled():  # the figures of docs/metrics.md
+        print(f"\nthe loop with {CONNECTIONS} connections: {told}; a scrape took {1000 * statistics.median(took):.1f} ms")  # noqa: T201
 
-    # Of twenty each the second worst: one may have met the machine itself.
-    assert sorted(stalls["/metrics"])[-2] < STALL_S
-    assert sorted(stalls["/status"])[-2] < STALL_S
+    assert {what: max(each) for what, each in works.items() if max(each) >= STALL_S} == {}
+    assert {what: median for what, each in waits.items() if (median := statistics.median(each)) >= STALL_S} == {}
 
 
 def fetch(scraper: http.client.HTTPConnection, path: str) -> str:

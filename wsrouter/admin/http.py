@@ -43,7 +43,7 @@ _OPEN: Final = frozenset({"/healthz", "/readyz"})
 
 
 class HttpSide:
-    """Answers requests of connections that somebody else accepts: `server` makes the protocol of each."""
+    """Answers requests of connections that somebody else accepts."""
 
     def __init__(self, steering: Steering, log: Log, token: str | None) -> None:
         """`token` is what has to be shown over TCP. Made inside the loop."""
@@ -58,6 +58,11 @@ class HttpSide:
             "/publish": ("POST", self._publish),
         }
         self.server = _Server(self._answer)
+
+    async def receive(self, connection: socket.socket) -> HttpClient:
+        """Takes over a connection that somebody has accepted."""
+        transport, protocol = await asyncio.get_running_loop().connect_accepted_socket(self.server, connection)
+        return HttpClient(self.server, transport, protocol)
 
     async def close(self) -> None:
         """Ends all connections; requests that are being answered have a moment."""
@@ -136,6 +141,32 @@ class HttpSide:
             raise _Refusal(422, str(error)) from None
         except RequestError as error:
             raise _Refusal(400, str(error)) from None
+
+
+class HttpClient:
+    """One connection, which is served already."""
+
+    def __init__(self, server: _Server, transport: asyncio.Transport, protocol: RequestHandler) -> None:
+        """Made by `HttpSide.receive`."""
+        self._server = server
+        self._transport = transport
+        self._protocol = protocol
+
+    @property
+    def quiet_since(self) -> float:
+        """The loop's time from which on nothing was asked; infinity while something is answered."""
+        return self._server.quiet_since.get(self._protocol, 0.0)
+
+    def abort(self) -> None:
+        """Cuts it off."""
+        self._transport.abort()
+
+    async def serve(self) -> None:
+        """Waits for its end."""
+        try:
+            await self._server.until_gone(self._protocol)
+        finally:
+            self._transport.close()
 
 
 class _Server(web.Server):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from wsrouter.daemon.side_thread import SideThread
 
 if TYPE_CHECKING:
-    from aiohttp.web_protocol import RequestHandler
-
-    from wsrouter.admin.http import HttpSide
+    from wsrouter.admin.http import HttpClient, HttpSide
     from wsrouter.admin.steering import Steering
     from wsrouter.api.context import Log
 
@@ -35,10 +33,7 @@ class PrivateHttp:
 
     async def receive(self, connection: socket.socket) -> HttpClient:
         """Takes over a connection."""
-        side = await self.load()
-        loop = asyncio.get_running_loop()
-        transport, protocol = await loop.connect_accepted_socket(side.server, connection)
-        return HttpClient(side, transport, protocol)
+        return await (await self.load()).receive(connection)
 
     async def close(self) -> None:
         """Ends all requests and connections."""
@@ -53,32 +48,6 @@ class PrivateHttp:
     async def _load(self) -> HttpSide:
         make = await self._thread.run(_import)
         return make(self._steering, self._log, self._token)
-
-
-class HttpClient:
-    """One connection that speaks HTTP."""
-
-    def __init__(self, side: HttpSide, transport: asyncio.BaseTransport, protocol: RequestHandler) -> None:
-        """It is served already."""
-        self._side = side
-        self._transport = transport
-        self._protocol = protocol
-
-    @property
-    def quiet_since(self) -> float:
-        """See `reception.Client`."""
-        return self._side.server.quiet_since.get(self._protocol, 0.0)
-
-    def abort(self) -> None:
-        """Cuts it off."""
-        cast("asyncio.Transport", self._transport).abort()
-
-    async def serve(self) -> None:
-        """Waits for its end."""
-        try:
-            await self._side.server.until_gone(self._protocol)
-        finally:
-            self._transport.close()
 
 
 def _import() -> type[HttpSide]:
