@@ -60,7 +60,7 @@ def commands(example: Example) -> list[tuple[str, list[str]]]:
     return found
 
 
-VARIABLES = {name: f"{name.lower()}-0123456789abcdef0123456789abcdef" for name in ("LAMP_TOKEN", "SECOND_LAMP_TOKEN", "JWT_KEY")}
+VARIABLES = {name: f"{name.lower()}-0123456789abcdef0123456789abcdef" for name in ("LAMP_TOKEN", "SECOND_LAMP_TOKEN", "JWT_KEY", "ADMIN_TOKEN")}
 """What the sites of the pages take from the environment."""
 
 
