@@ -268,11 +268,13 @@ def test_a_balancer_is_answered_on_the_public_side_where_the_site_says_so(daemon
     assert public(running, b"HEAD /echo HTTP/1.1\r\nHost: x\r\n\r\n").endswith(b"\r\n\r\n")
     assert public(running, b"GET /echoes HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").startswith(b"HTTP/1.1 426 ")
     assert public(running, b"POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").startswith(b"HTTP/1.1 405 ")
-    with connect(running.url("/echo")) as client:  # a handshake is none of it
+    old = b"GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 12\r\n\r\n"
+    assert public(running, old).startswith(b"HTTP/1.1 426 ")  # a handshake is none of it, also a wrong one
+    with connect(running.url("/echo")) as client:
         client.send("hi")
         assert client.recv(timeout=5) == "hi"
     assert running.stop() == 0
-    assert [record["status"] for record in running.find_records("handshake.refused")] == [426, 405]
+    assert [record["status"] for record in running.find_records("handshake.refused")] == [426, 405, 426]
 
 
 def test_the_health_tells_of_a_loop_that_lags(daemon):

@@ -407,7 +407,7 @@ async def test_a_client_that_does_not_read_its_answer_is_cut_off_after_its_time(
 
     monkeypatch.setattr(line_client_module, "ANSWER_S", 0.1)
     path = socket_of(tmp_path / "site.yaml")
-    server = ControlServer(Talkative(), ControlPath(path), get_logger())
+    server = make_server(Talkative(), ControlPath(path))
     await server.open()
     with dial(path) as one:
         one.sendall(STATUS)

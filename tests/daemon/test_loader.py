@@ -12,7 +12,7 @@ import pytest
 
 from support.reloading import RunningSite, run_site
 from support.waiting import until_async
-from wsrouter.daemon import loader
+from wsrouter.daemon import loader, short_turns
 
 pytestmark = pytest.mark.anyio
 
@@ -81,7 +81,7 @@ async def test_an_import_that_takes_too_long_is_given_up_at_the_line_where_it_is
     assert outcome.problems[0].startswith(f"plugins/say.py:{line}:")
     assert outcome.problems[0].endswith("importing it has taken 0.3 s and got no further than this; do slow work in start(), or restart")
     assert longest_s < 0.25
-    assert loader.SWITCH_S == pytest.approx(sys.getswitchinterval())  # for as long as it goes on
+    assert short_turns.TURN_S == pytest.approx(sys.getswitchinterval())  # for as long as it goes on
     assert await still_serves(site)
     assert (await site.reload(plugins={"say.py": SAY})).ok  # nor does it keep the next from being loaded
     await until_async(lambda: not site.loader.is_busy)

@@ -15,6 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.client import connect
 from support.control import request, socket_of
+from support.raw import request_head
+from support.waiting import until
 from wsrouter.api.causes import Reason
 from wsrouter.observe.metrics import METRICS, PROCESS_METRICS
 
@@ -156,26 +158,28 @@ def test_reloads_are_counted_by_their_outcome(daemon, tmp_path):
     assert by_labels(bad, "wsrouter_reloads_total") == {("ok",): 1, ("failed",): 1}
 
 
-def test_a_slow_consumer_is_counted_and_what_was_dropped_for_it_and_no_counter_goes_back(daemon):
-    running = daemon(f"{SITE}defaults: {{outbox: {{size: 64KiB}}}}\n", plugins=PLUGINS)
-    with socket.socket() as deaf, connect(running.url("/room/red"), max_size=None) as client:
+def test_a_slow_consumer_is_counted_and_what_was_dropped_for_it_and_no_counter_goes_back(daemon, tmp_path):
+    """What waits for it counts as sent, until it is closed and all of that is dropped."""
+    running = daemon(f"{SITE}defaults: {{outbox: {{size: 64MiB, stalled: 500ms}}}}\n", plugins=PLUGINS)
+    with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", running.port))
-        deaf.sendall(
-            b"GET /room/red HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        )
-        running.wait_for("connection.opened", count=2)
-        before: dict[object, float] = {}
-        while not running.find_records("connection.closed", cause="slow_consumer"):
-            for _ in range(20):
-                client.send("x" * 60_000)
-                client.recv(timeout=5)
-            values = scrape(running)
-            counters = {key: value for key, value in values.items() if key[0].endswith("_total") and key[0].startswith("wsrouter")}
-            assert [key for key, value in before.items() if counters[key] < value] == []
-            before = counters
-        values = scrape(running)
+        deaf.sendall(request_head("/room/red"))
+        running.wait_for("connection.opened")
+        for _ in range(12):
+            assert request(socket_of(tmp_path / "site.yaml"), command="publish", topic="/room/red", message="x" * (1 << 20))["members"] == 1
+        before = counters(scrape(running))
+        until(lambda: by_labels(scrape(running), "wsrouter_messages_dropped_total"))
+        now = counters(scrape(running))
+        assert [key for key, value in before.items() if now[key] < value] == []
+    record = running.wait_for("connection.closed", cause="slow_consumer")
+    values = scrape(running)
 
+    assert before["wsrouter_messages_sent_total", (("route", "/room/{room}"),)] == 12 > record["messages_out"]
     assert by_labels(values, "wsrouter_slow_consumers_total") == {("/room/{room}",): 1}
-    assert by_labels(values, "wsrouter_messages_dropped_total")["outbox", "/room/{room}"] >= 1
+    assert by_labels(values, "wsrouter_messages_dropped_total") == {("outbox", "/room/{room}"): record["dropped_out"]}
+
+
+def counters(values):
+    """Those of the values that only grow."""
+    return {(name, labels): value for (name, labels), value in values.items() if name.endswith("_total") and name.startswith("wsrouter_")}

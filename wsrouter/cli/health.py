@@ -20,7 +20,8 @@ examples:
   wsrouter health --alive                   only whether it is well, also while it drains or is overloaded
   HEALTHCHECK CMD ["wsrouter", "health", "--alive", "-c", "/etc/wsrouter/site.yaml"]
 
-It is well while its event loop keeps up. It is not ready while it starts, while it drains, and while it is overloaded.
+It is well while its event loop keeps up. It is not ready while it starts,
+while it drains, and while it is overloaded.
 
 exit codes:
   0 well and ready (with --alive: well), 1 not, or no daemon running or no answer in time, 2 wrong usage
