@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from support.reloading import run_site
 from wsrouter.daemon.health import BEAT_S, LAG_S, WINDOW_S, Health, NotReady
 
 
@@ -87,3 +90,15 @@ def test_nothing_is_measured_before_the_start_and_after_the_stop():
     loop.now += 1000
 
     assert (health.is_well, loop.timer) == (True, None)
+
+
+@pytest.mark.anyio
+async def test_an_overload_is_a_reason_until_it_ends(tmp_path):
+    async with run_site(tmp_path, "routes: {/echo: echo}\n", {}) as site:
+        hub, health = site.running.hub, site.running.health
+        health.ready_again(NotReady.STARTING)
+        assert health.is_ready
+        hub.on_overload(True)  # the hub's own test is in tests/wire/test_handshake.py
+        assert list(health.reasons) == ["overload"]
+        hub.on_overload(False)
+        assert health.is_ready

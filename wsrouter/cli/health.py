@@ -17,14 +17,14 @@ HELP = "tell whether the running daemon is well and ready for clients"
 EPILOG = """\
 examples:
   wsrouter health                           the daemon of the site that would be found here
-  wsrouter health --alive                   only whether it is well, also while it drains or is overloaded
-  HEALTHCHECK CMD ["wsrouter", "health", "--alive", "-c", "/etc/wsrouter/site.yaml"]
+  wsrouter health --alive                   only whether it is well, also while it drains
+  HEALTHCHECK CMD wsrouter health --alive   in a Dockerfile
 
 It is well while its event loop keeps up. It is not ready while it starts,
 while it drains, and while it is overloaded.
 
 exit codes:
-  0 well and ready (with --alive: well), 1 not, or no daemon running or no answer in time, 2 wrong usage
+  0 well and ready (with --alive: well), 1 not so, or no daemon running, 2 wrong usage
 """
 
 ANSWER_S = 5.0
