@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -33,6 +34,10 @@ FOREIGN_VARIABLES = {
     "NOTIFY_SOCKET",
     "LISTEN_FDS",
     "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "CREDENTIALS_DIRECTORY",
     "RUNTIME_DIRECTORY",
     "WSROUTER_CONFIG",
     "PYTHONDONTWRITEBYTECODE",
@@ -99,6 +104,11 @@ class Daemon:
         """The first line of stdout that holds `text`."""
         self._wait(lambda: any(text in line for line in list(self.output)), within, f"line with {text!r} on stdout")
         return next(line for line in self.output if text in line)
+
+    def wait_for_stray(self, text: str, within: float = 5.0) -> str:
+        """The first line of stderr that is no record and holds `text`."""
+        self._wait(lambda: any(text in line for line in list(self.stray)), within, f"line with {text!r} on stderr")
+        return next(line for line in self.stray if text in line)
 
     def send_signal(self, number: int) -> None:
         """Sends it a signal."""
@@ -177,6 +187,8 @@ def run_daemon(
     args: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     listening: bool = True,
+    passed: Sequence[socket.socket] = (),
+    under: Sequence[str] = (),
 ) -> Iterator[Daemon]:
     """Runs the daemon on a site while the body lasts.
 
@@ -187,6 +199,8 @@ def run_daemon(
         args: more arguments of `wsrouter run`. Without `listen:` in the text or `--listen` here, it listens on a free port.
         env: more environment variables.
         listening: whether to wait until it listens.
+        passed: listening sockets that it gets as systemd passes them; they stay the caller's.
+        under: the words of a command that runs it, as `systemd-socket-activate`.
 
     Raises:
         AssertionError: if it does not start, does not stop cleanly when the body is done, or prints a traceback.
@@ -198,8 +212,8 @@ def run_daemon(
         target = folder / "plugins" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(source, "utf-8")
-    address = [] if "--listen" in args or (not isinstance(site, Path) and "listen:" in text) else ["--listen", LISTEN]
-    daemon = Daemon(start_process(["run", "--config", str(path), *address, *args], folder, env or {}))
+    address = [] if "--listen" in args or passed or under or (not isinstance(site, Path) and "listen:" in text) else ["--listen", LISTEN]
+    daemon = Daemon(start_process(["run", "--config", str(path), *address, *args], folder, env or {}, passed=passed, under=under))
     try:
         if listening:
             daemon.wait_for("listening", within=START_S)
@@ -212,12 +226,34 @@ def run_daemon(
     daemon.assert_no_traceback()
 
 
-def start_process(arguments: Sequence[str], folder: Path, env: Mapping[str, str], stderr: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    """Starts `python -m wsrouter` in a process group of its own; `stderr` may be a file or a terminal."""
+# What systemd does between fork and exec: the sockets become 3 and up, and are said to be for this process.
+PASS_SOCKETS = """
+import os, sys
+sockets, command = [int(number) for number in sys.argv[1].split(",")], sys.argv[2:]
+for offset, number in enumerate([os.dup2(number, 100 + offset) for offset, number in enumerate(sockets)]):
+    os.dup2(number, 3 + offset)
+    os.close(number)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(sockets)))
+os.execv(command[0], command)
+"""
+
+
+def start_process(
+    arguments: Sequence[str],
+    folder: Path,
+    env: Mapping[str, str],
+    stderr: int | IO[bytes] = subprocess.PIPE,
+    passed: Sequence[socket.socket] = (),
+    under: Sequence[str] = (),
+) -> subprocess.Popen[bytes]:
+    """Starts `python -m wsrouter` in a process group of its own; `stderr` may be a file or a terminal. `passed` sockets are given as systemd does, `under` runs it."""
+    numbers = [one.fileno() for one in passed]
+    shim = [sys.executable, "-c", PASS_SOCKETS, ",".join(map(str, numbers))] if passed else []
     inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "wsrouter", *arguments],
+        [*shim, *under, sys.executable, "-m", "wsrouter", *arguments],
+        pass_fds=numbers,
         cwd=folder,
         env={**inherited, "PYTHONPATH": paths, **env},
         stdin=subprocess.DEVNULL,

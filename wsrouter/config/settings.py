@@ -165,6 +165,10 @@ class Server(Setting, frozen=True):
     """Where and how it serves."""
 
     listen: Annotated[list[Listen], Option(description="The addresses: one, or a list of them.")] = field(default_factory=lambda: [Listen()])
+    reuse_port: Annotated[
+        bool,
+        Option(description="Whether a second daemon may listen on the same TCP addresses, so that it serves before this one is told to stop (SO_REUSEPORT)."),
+    ] = False
     hosts: Annotated[list[str], Option(description="The Host names that are served; empty is any.")] = field(default_factory=list)
     trusted_proxies: Annotated[list[str], Option(description="Addresses or networks whose X-Forwarded-For, Forwarded and PROXY headers are believed.")] = field(
         default_factory=list

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import platform
 import signal
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wsrouter import __version__
 from wsrouter.config.settings import Shutdown
+from wsrouter.daemon.bulletin import Bulletin
 from wsrouter.daemon.clock import SystemClock
 from wsrouter.daemon.control_path import control_path
 from wsrouter.daemon.drain import Drain
@@ -22,6 +24,7 @@ from wsrouter.daemon.private_side import PrivateSide
 from wsrouter.daemon.reload import Reloader
 from wsrouter.daemon.running import Running, RunOptions
 from wsrouter.daemon.sampler import Sampler
+from wsrouter.daemon.service_manager import ServiceManager
 from wsrouter.daemon.side_thread import SideThread
 from wsrouter.daemon.stack import plugin_files
 from wsrouter.daemon.triggers import Triggers
@@ -29,6 +32,7 @@ from wsrouter.daemon.try_line import try_command
 from wsrouter.daemon.watchdog import Watchdog
 from wsrouter.observe.logs import get_logger
 from wsrouter.observe.records import Records
+from wsrouter.wire.passed import take_passed_sockets
 
 if TYPE_CHECKING:
     from wsrouter.site.loading import Source
@@ -36,9 +40,15 @@ if TYPE_CHECKING:
 
 AT_ONCE = Shutdown(delay=0.0, spread=0.0, timeout=1.0)
 
+STDERR = 2
+
 # How long the process may take to end beyond `server.shutdown.timeout`; at a second signal; and once all is stopped.
 BEYOND_TIMEOUT_S = 15.0
 HURRY_S = 3.0
+# While a successor serves already: for how long what the kernel had given to this process is still accepted. A round trip and more.
+HAND_OVER_S = 0.25
+# How long those who have been accepted, and have not sent their request yet, may take for it before newcomers are refused.
+LAST_REQUESTS_S = 1.0
 EXIT_S = 3.0
 
 
@@ -57,6 +67,7 @@ class Daemon:
         self._last_resort = LastResort(self._log)
         self.health = Health(asyncio.get_running_loop())
         self._watchdog = Watchdog(plugin_files(site), self._log)
+        self._bulletin: Bulletin | None = None
 
     async def run(self) -> None:
         """Serves until a signal.
@@ -64,10 +75,11 @@ class Daemon:
         Raises:
             StartError: if an address cannot be had or a handler refuses; nothing is left open then.
         """
-        open_files, clock = raise_open_files(), SystemClock()
+        open_files, clock, passed = raise_open_files(), SystemClock(), take_passed_sockets(os.environ)
         self._watch_signals()
         records = Records(clock, self._site.file.log.connections)
-        running = Running(self._site, self._options, clock=clock, records=records, open_files=open_files, health=self.health)
+        running = Running(self._site, self._options, clock=clock, records=records, open_files=open_files, health=self.health, passed=passed)
+        bulletin = self._bulletin = self._make_bulletin(running)
         reloader = Reloader(running, SiteLoader(self._source))
         triggers = Triggers(running, reloader)
         thread = SideThread()
@@ -80,8 +92,9 @@ class Daemon:
             self._watchdog.plugins = plugin_files(running.generation.site)
             if reloader.last is not None:
                 running.records.counts.loaded(clock.now(), ok=reloader.last.ok)
+                bulletin.reloaded(ok=reloader.last.ok)
 
-        reloader.on_reloaded = follow
+        reloader.on_reloading, reloader.on_reloaded = bulletin.reloading, follow
         self.health.start()
         try:
             await private.open_listener()
@@ -96,6 +109,7 @@ class Daemon:
                     sampler.start()
                     running.records.counts.loaded_at = clock.now()
                     self.health.ready_again(NotReady.STARTING)
+                    bulletin.ready()
                     await self._stopping.wait()
                     triggers.stop()
                     self._last_resort.end_in(BEYOND_TIMEOUT_S)
@@ -111,6 +125,7 @@ class Daemon:
             await private.close()
             thread.close()
             self.health.stop()
+            bulletin.close()
         self._log.info("stopped")
         self._last_resort.end_in(EXIT_S)
 
@@ -159,15 +174,23 @@ class Daemon:
         self._last_resort.end_in(HURRY_S if self._hurry.is_set() else settings.delay + settings.timeout + BEYOND_TIMEOUT_S)
         self._log.info("stopping", connections=len(hub.connections), delay_s=settings.delay, spread_s=settings.spread, timeout_s=settings.timeout)
         await drain.pause(settings.delay)
-        hub.draining = True
+        if running.listeners.steer_to_successor():
+            await drain.pause(HAND_OVER_S)
         running.listeners.close()
+        await drain.pause_while(lambda: hub.undecided > 0, 0.0 if self._options.dev else min(LAST_REQUESTS_S, settings.timeout))
+        hub.draining = True
         cut_off = await drain.run()
         if cut_off:
             why = "a second signal" if self._hurry.is_set() else f"open after {settings.timeout:g} s (shutdown.timeout)"
             self._log.warning("drain.cut_off", connections=cut_off, why=why)
 
+    def _make_bulletin(self, running: Running) -> Bulletin:
+        hub = running.hub
+        return Bulletin(ServiceManager(os.environ, hub.loop, self._log), self.health, lambda: len(hub.connections), hub.loop)
+
     def _watch_signals(self) -> None:
         self._watch_for_the_end()
+        faulthandler.enable(file=STDERR)  # a watchdog's SIGABRT and crashes in C tell where they struck
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it serves, there is nothing to reload
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         for number in (signal.SIGUSR1, signal.SIGUSR2):  # what log rotation sends to others must not end this one
@@ -183,6 +206,8 @@ class Daemon:
         if self._stopping.is_set():
             self._hurry.set()
             self._last_resort.end_in(HURRY_S)
+        elif self._bulletin is not None:
+            self._bulletin.stopping()
         self._stopping.set()
         self.health.not_ready(NotReady.DRAINING, "it was told to stop")
         if self._starting is not None:

@@ -10,11 +10,15 @@ from wsrouter.api.causes import Cause
 from wsrouter.daemon.spread import close_spread, gentle_s
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsrouter.config.settings import Shutdown
     from wsrouter.wire.hub import Hub
 
 # An aborted connection is gone at the loop's next turn.
 ABORT_S = 1.0
+# How soon it is seen that what was waited for is over.
+LOOK_S = 0.01
 
 
 class Drain:
@@ -31,6 +35,12 @@ class Drain:
         """Waits while connections are still accepted, so that balancers notice first."""
         if delay_s > 0:
             await self._wait(asyncio.Event(), delay_s)
+
+    async def pause_while(self, condition: Callable[[], bool], most_s: float) -> None:
+        """Waits as long as this holds, and no longer than `most_s`."""
+        deadline = self._hub.loop.time() + most_s
+        while condition() and self._hub.loop.time() < deadline and not self._hurry.is_set():
+            await self.pause(LOOK_S)
 
     async def run(self) -> int:
         """Closes all connections; tells how many had to be cut off at the end of `timeout`."""

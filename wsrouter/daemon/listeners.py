@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from wsrouter.api.errors import StartError
 from wsrouter.config.address import parse_address
 from wsrouter.wire.listener import Listener
+from wsrouter.wire.passed import PassedSockets
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wsrouter.config.settings import Listen
     from wsrouter.wire.hub import Hub
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 class Listeners:
     """All addresses that a daemon listens on."""
 
-    def __init__(self, hub: Hub) -> None:
-        """Nothing is opened yet."""
+    def __init__(self, hub: Hub, passed: PassedSockets | None = None, *, reuse_port: bool = False) -> None:
+        """Nothing is opened yet. `passed` are sockets that were opened by somebody else; with `reuse_port` another process may have the same TCP addresses."""
         self._hub = hub
+        self._passed = passed or PassedSockets()
+        self._reuse_port = reuse_port
         self._open: list[Listener] = []
 
     @property
@@ -49,13 +52,18 @@ class Listeners:
         Raises:
             StartError: if one cannot be had; what was bound here is closed again.
         """
-        change = ListenerChange(self._open, settings)
+        change = ListenerChange(self._open, settings, self._passed)
         try:
-            await change.bind(self._hub)
+            await change.bind(lambda wanted: Listener(wanted, self._hub, self._passed, reuse_port=self._reuse_port))
         except BaseException:
             change.cancel()
             raise
         return change
+
+    def steer_to_successor(self) -> bool:
+        """Has newcomers go to the next daemon, if there is one. Whether there may be one: then this one should accept a moment longer what was on its way."""
+        steered = [listener.steer_to_successor() for listener in self._open]
+        return any(steered)
 
     def close(self) -> None:
         """Stops accepting. Open connections go on."""
@@ -67,19 +75,20 @@ class Listeners:
 class ListenerChange:
     """From the listeners that are open to those that are wanted."""
 
-    def __init__(self, opened: list[Listener], wanted: Sequence[Listen]) -> None:
+    def __init__(self, opened: list[Listener], wanted: Sequence[Listen], passed: PassedSockets) -> None:
         """`opened` is changed in place, by `commit`."""
         self._opened = opened
         self._wanted = wanted
+        self._passed = passed
         self._bound: dict[Listener, Listener | None] = {}
         self._after: list[Listener] = []
         self._contexts: list[tuple[Listener, ssl.SSLContext | None]] = []
 
-    async def bind(self, hub: Hub) -> None:
+    async def bind(self, make: Callable[[Listen], Listener]) -> None:
         """Binds what is not there yet.
 
         Raises:
-            StartError: if an address cannot be had, or the certificate of one that stays.
+            StartError: if an address cannot be had, or the certificate of one that stays; or if a socket was passed that nobody would accept from.
         """
         left = list(self._opened)
         for settings in self._wanted:
@@ -91,13 +100,14 @@ class ListenerChange:
                 self._contexts.append((before, before.next_context()))
                 self._after.append(before)
                 continue
-            listener = Listener(settings, hub)
+            listener = make(settings)
             self._bound[listener] = before
             self._after.append(listener)
             try:
                 await listener.bind(before)
             except StartError as error:
                 raise StartError(f"{error}{self._overlap(listener)}") from error
+        self._passed.check_wanted([one for listener in self._after for one in listener.uses], [parse_address(each.address) for each in self._wanted])
 
     async def serve(self) -> None:
         """Accepts on what is new, while what is there goes on.
@@ -133,4 +143,4 @@ class ListenerChange:
         for own in self._opened:
             if address.port and parse_address(own.settings.address).port == address.port:
                 return f"; wsrouter itself listens on {own.settings.address}, which cannot be changed to this without a restart"
-        return ""
+        return self._passed.near(address)

@@ -35,6 +35,7 @@ def refused(problems: Problems, reason: str, facts: dict[str, object]) -> Reload
 def restart_needed(before: SiteFile, after: SiteFile) -> list[str]:
     """The settings that differ and cannot be changed while it runs."""
     values = {
+        "server.reuse_port": (before.server.reuse_port, after.server.reuse_port),
         "log.level": (before.log.level, after.log.level),
         "log.format": (before.log.format, after.log.format),
         "admin": (before.admin, after.admin),

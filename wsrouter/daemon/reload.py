@@ -46,6 +46,7 @@ class Reloader:
         self.last_at: datetime | None = None
         self.began_ns = running.generation.site.began_ns
         self.faulty_files: frozenset[str] = frozenset()
+        self.on_reloading: Callable[[], None] | None = None
         self.on_reloaded: Callable[[], None] | None = None
         self._running = running
         self._loader = loader
@@ -65,6 +66,8 @@ class Reloader:
     async def _run(self) -> ReloadOutcome:
         async with self._busy:
             self._current, self._next = self._next, None
+            if self.on_reloading is not None:
+                self.on_reloading()
             outcome = self.last = await self._outcome()
             self.last_at = self._running.clock.now()
             self._record(outcome)

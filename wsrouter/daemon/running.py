@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wsrouter.site.generation import BuiltRoute
     from wsrouter.site.site import Site
     from wsrouter.wire.hub import Member
+    from wsrouter.wire.passed import PassedSockets
 
 
 FORGET_S = 0.1
@@ -55,8 +56,18 @@ class RunOptions:
 class Running:
     """One site as it runs. A reload changes `generation`; everything else stays."""
 
-    def __init__(self, site: Site, options: RunOptions, *, clock: Clock, records: Records, open_files: int, health: Health | None = None) -> None:
-        """Makes the handlers; nothing is started or opened yet. Made inside the loop."""
+    def __init__(
+        self,
+        site: Site,
+        options: RunOptions,
+        *,
+        clock: Clock,
+        records: Records,
+        open_files: int,
+        health: Health | None = None,
+        passed: PassedSockets | None = None,
+    ) -> None:
+        """Makes the handlers; nothing is started or opened yet. Made inside the loop. `passed` are listening sockets that are there already."""
         server = site.file.server
         self.options = options
         self.clock = clock
@@ -76,7 +87,7 @@ class Running:
             plugins=lambda: self.generation.site.file.plugins,
         )
         self.generation = Generation(site, self.around)
-        self.listeners = Listeners(self.hub)
+        self.listeners = Listeners(self.hub, passed, reuse_port=server.reuse_port)
         self.retirement = Retirement(server.shutdown.spread, self._forget_plugins_soon)
         self.log = get_logger()
         self._folders = site.library.folders()

@@ -126,6 +126,11 @@ class Hub:
         if self.on_overload is not None:
             self.on_overload(overload.is_on)
 
+    @property
+    def undecided(self) -> int:
+        """How many were accepted and know not yet whether they may come in."""
+        return len(self.half_opens) + (self.waiting_room.waiting if self.waiting_room is not None else 0)
+
     def flush_soon(self, connection: Flushable) -> None:
         """Has the connection write what it holds at the end of this turn."""
         if not self._to_flush:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsrouter.api.errors import StartError
-from wsrouter.config.address import parse_address
+from wsrouter.config.address import ALL_HOSTS, parse_address
 from wsrouter.wire.acceptor import Acceptor
 from wsrouter.wire.handshake import Handshake
+from wsrouter.wire.passed import PassedSockets
+from wsrouter.wire.reuse_port import steer_to_successor, stop_steering
 from wsrouter.wire.tls import server_context
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from wsrouter.config.address import Address
     from wsrouter.config.settings import Listen
     from wsrouter.wire.hub import Hub
+    from wsrouter.wire.passed import PassedSocket
 
 # As many as the kernel admits (net.core.somaxconn is 4096 on Linux since 5.4); asyncio's 100 drops a reconnecting crowd.
 BACKLOG = 4096
@@ -40,10 +43,14 @@ KEEP_FILE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3,
 class Listener:
     """One address that is listened on; `localhost` is two sockets."""
 
-    def __init__(self, settings: Listen, hub: Hub) -> None:
-        """Nothing is opened yet."""
+    def __init__(self, settings: Listen, hub: Hub, passed: PassedSockets | None = None, *, reuse_port: bool = False) -> None:
+        """Nothing is opened yet. `passed` are sockets that need not be opened; with `reuse_port` another process may have the same TCP address."""
         self.settings = settings
+        self.uses: list[PassedSocket] = []
+        """Those of the passed sockets that it accepts from."""
         self._hub = hub
+        self._passed = passed or PassedSockets()
+        self._reuse_port = reuse_port
         self._servers: list[asyncio.Server | Acceptor] = []
         self._path: str | None = None
 
@@ -81,8 +88,9 @@ class Listener:
     @property
     def urls(self) -> list[str]:
         """Where clients find it: `ws://127.0.0.1:8765`, `wss://…`, `ws+unix:/path`."""
-        if self._path is not None:
-            return [f"ws+unix:{self._path}"]
+        address = parse_address(self.settings.address)
+        if address.kind == "unix":
+            return [f"ws+unix:{address.path}"] if self._servers else []
         scheme = "wss" if self.settings.tls is not None else "ws"
         return [f"{scheme}://{_host_port(one.getsockname())}" for server in self._servers for one in server.sockets]
 
@@ -98,14 +106,23 @@ class Listener:
 
     async def _share(self, before: Listener, context: ssl.SSLContext | None) -> None:
         """Servers of its own on the same sockets, so that nothing that waits to be accepted is lost when `before` is closed."""
-        for one in [one for server in before._servers for one in server.sockets]:
-            shared = socket.socket(fileno=os.dup(one.fileno()))
+        for shared in _copies(*before._servers):
             if shared.family is socket.AF_UNIX:
                 self._servers.append(await self._create_unix(context, sock=shared))
             else:
                 self._servers.append(await self._create_tcp(context, sock=shared))
+        self.uses = list(before.uses)
         if before._path is not None:
             self._hand_over_again(before._path)
+
+    def steer_to_successor(self) -> bool:
+        """Has the kernel give newcomers to another process that listens on the same port; whether there may be one."""
+        if not self._reuse_port or self.uses or parse_address(self.settings.address).kind == "unix":
+            return False
+        for sock in _copies(*self._servers):
+            with sock:
+                steer_to_successor(sock)
+        return True
 
     def next_context(self) -> ssl.SSLContext | None:
         """What its certificate's files hold now; None without TLS.
@@ -134,9 +151,9 @@ class Listener:
     async def _bind_tcp(self, address: Address, context: ssl.SSLContext | None) -> None:
         """One socket a host; where the port is 0, all get the one that the first was given."""
         port = address.port
-        for host in address.hosts:
+        for host in await self._hosts(address):
             try:
-                server = await self._create_tcp(context, host=host or None, port=port)
+                server = await self._bind_host(host, port, context)
             except OSError as error:
                 # "localhost" where the machine has no IPv6: one of two is enough.
                 if len(address.hosts) > 1 and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -147,7 +164,33 @@ class Listener:
         if not self._servers:
             raise OSError(errno.EADDRNOTAVAIL, "no such address on this machine")
 
+    async def _hosts(self, address: Address) -> tuple[str, ...]:
+        """What to bind: numeric addresses, where sockets were passed that may have them."""
+        if not self._passed:
+            return address.hosts
+        if address.hosts == ALL_HOSTS and (both := self._passed.find(socket.AF_INET6, "::", address.port)) is not None and both.is_for_both:
+            return ("::",)
+        infos = [info for host in address.hosts for info in await self._hub.loop.getaddrinfo(host, address.port, type=socket.SOCK_STREAM)]
+        return tuple(dict.fromkeys(str(name[0]) for _, _, _, _, name in infos))
+
+    async def _bind_host(self, host: str, port: int, context: ssl.SSLContext | None) -> asyncio.Server | Acceptor:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        passed = self._passed.find(family, host, port) if self._passed else None
+        if passed is not None:
+            self.uses.append(passed)
+            return await self._create_tcp(context, sock=passed.copy())
+        if not self._reuse_port:
+            return await self._create_tcp(context, host=host or None, port=port)
+        server = await self._create_tcp(context, host=host or None, port=port, reuse_port=True)
+        for sock in _copies(server):
+            with sock:
+                stop_steering(sock)
+        return server
+
     async def _bind_unix(self, path: str, context: ssl.SSLContext | None) -> asyncio.Server | Acceptor:
+        if (passed := self._passed.find_unix(path)) is not None:  # its file, mode and group are the business of whoever passed it
+            self.uses.append(passed)
+            return await self._create_unix(context, sock=passed.copy())
         remove_stale_socket(path)
         old_umask = os.umask(0o177)  # nobody else may connect before mode and group are set
         try:
@@ -162,7 +205,7 @@ class Listener:
         """A server that does not serve yet: the loop's own, which is the fastest, where a connection begins with its request."""
         if self._begins_with_request:
             return await self._hub.loop.create_server(lambda: Handshake(self._hub), **where, **COMMON)
-        sockets = [where["sock"]] if "sock" in where else await self._bound(where["host"], where["port"])
+        sockets = [where["sock"]] if "sock" in where else await self._bound(where["host"], where["port"], reuse_port=self._reuse_port)
         return Acceptor(sockets, self._hub, self.settings, context, BACKLOG)
 
     async def _create_unix(self, context: ssl.SSLContext | None, **where: Any) -> asyncio.Server | Acceptor:
@@ -178,7 +221,7 @@ class Listener:
     def _begins_with_request(self) -> bool:
         return self.settings.tls is None and self.settings.proxy_protocol is None
 
-    async def _bound(self, host: str | None, port: int) -> list[socket.socket]:
+    async def _bound(self, host: str | None, port: int, *, reuse_port: bool) -> list[socket.socket]:
         """A bound socket for each address of a host."""
         infos = await self._hub.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         sockets: list[socket.socket] = []
@@ -186,6 +229,8 @@ class Listener:
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if reuse_port:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
                 if family is socket.AF_INET6:
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 _bind(sock, name)
@@ -208,6 +253,11 @@ class Listener:
     def _hand_over_again(self, path: str) -> None:
         """The same where another listener had it: without a group of ours it goes back to that of this process."""
         self._hand_over(path, os.getegid() if self.settings.group is None else self.settings.group)
+
+
+def _copies(*servers: asyncio.Server | Acceptor) -> list[socket.socket]:
+    """Their sockets once more, each to be closed by itself."""
+    return [socket.socket(fileno=os.dup(one.fileno())) for server in servers for one in server.sockets]
 
 
 def remove_stale_socket(path: str) -> None:

@@ -1,0 +1,189 @@
+"""What the real daemon tells systemd, by sd_notify(3): when it is ready, reloads and stops, how many are connected, and whether it is well."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from support.bare import upgrade
+from support.client import connect
+from support.daemon import start_process
+from support.service_manager import FakeServiceManager, service_manager
+
+ECHO = "routes: {/echo: echo}"
+# Waits in its start, as long as a file is not there.
+WAITS = """
+import asyncio, pathlib
+from wsrouter import Handler
+
+class Waits(Handler):
+    async def start(self, context):
+        print("starting", flush=True)
+        while not pathlib.Path("go").exists():
+            await asyncio.sleep(0.01)
+"""
+BLOCKS = """
+import time
+
+async def blocks(websocket):
+    async for message in websocket:
+        print("blocking", flush=True)
+        time.sleep(float(message))
+        await websocket.send("done")
+"""
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[FakeServiceManager]:
+    with service_manager(tmp_path / "notify") as fake:
+        yield fake
+
+
+def test_it_is_ready_once_it_listens_and_not_before_its_handlers_have_started(daemon, systemd, tmp_path: Path) -> None:
+    running = daemon("routes: {/waits: waits}", plugins={"waits.py": WAITS}, env=systemd.environment, listening=False)
+    running.wait_for_output("starting")
+    assert not systemd.messages
+    (tmp_path / "go").touch()
+
+    assert systemd.wait_for("READY=1")["STATUS"] == "serving, 0 connections"
+    connect(running.url("/waits")).close()
+
+
+def test_an_abstract_address_is_told_too(daemon, tmp_path: Path) -> None:
+    with service_manager(f"@wsrouter-test-{tmp_path}"[:100]) as systemd:
+        running = daemon(ECHO, env=systemd.environment)
+        systemd.wait_for("READY=1")
+        assert running.stop() == 0
+        systemd.wait_for("STOPPING=1")
+
+
+def test_the_status_counts_the_connections(daemon, systemd) -> None:
+    running = daemon(ECHO, env={**systemd.environment, "WATCHDOG_USEC": "400000"})
+    with connect(running.url("/echo")), connect(running.url("/echo")):
+        systemd.wait_for("STATUS=serving, 2 connections")
+    systemd.wait_for("STATUS=serving, 0 connections")
+
+
+def test_a_reload_is_told_with_its_time_and_ends_before_it_is_answered(daemon, systemd, tmp_path: Path) -> None:
+    daemon(ECHO, env=systemd.environment)
+    systemd.wait_for("READY=1")
+    before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    reload = start_process(["reload", "--config", str(tmp_path / "site.yaml")], tmp_path, {})
+    reload.communicate(timeout=15)
+    assert reload.returncode == 0
+
+    reloading = systemd.wait_for("RELOADING=1", within=1.0)
+    assert before < int(reloading["MONOTONIC_USEC"]) < time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    systemd.wait_for("READY=1", count=2, within=1.0)
+    assert [next(iter(message)) for message in systemd.messages] == ["READY", "RELOADING", "READY"]
+
+
+def test_a_reload_that_fails_leaves_it_ready_and_the_status_says_so(daemon, systemd, tmp_path: Path) -> None:
+    running = daemon(ECHO, env=systemd.environment)
+    (tmp_path / "site.yaml").write_text("routes: {/echo: ech}")
+    running.send_signal(signal.SIGHUP)
+    systemd.wait_for("RELOADING=1")
+    assert systemd.wait_for("READY=1", count=2)["STATUS"] == "serving, 0 connections; the last reload failed, see the log"
+
+    (tmp_path / "site.yaml").write_text(ECHO)
+    running.send_signal(signal.SIGHUP)
+    assert systemd.wait_for("READY=1", count=3)["STATUS"] == "serving, 0 connections"
+
+
+def test_a_drain_asks_for_time_and_counts_who_is_left(daemon, systemd) -> None:
+    running = daemon(f"{ECHO}\nserver: {{shutdown: {{spread: 0s, timeout: 30s}}}}", env={**systemd.environment, "WATCHDOG_USEC": "400000"})
+    with upgrade(running.url("/echo")):  # does not answer the close
+        running.send_signal(signal.SIGTERM)
+        stopping = systemd.wait_for("STOPPING=1")
+        assert stopping["STATUS"] == "stopping, 1 connection left"
+        assert stopping["EXTEND_TIMEOUT_USEC"] == "10000000"
+        systemd.wait_for("EXTEND_TIMEOUT_USEC=10000000", count=4)
+        systemd.wait_for("WATCHDOG=1", count=2)
+    assert running.wait() == 0
+
+
+def test_a_daemon_that_is_told_to_stop_while_it_starts_says_so_and_was_never_ready(daemon, systemd) -> None:
+    running = daemon("routes: {/waits: waits}", plugins={"waits.py": WAITS}, env=systemd.environment, listening=False)
+    running.wait_for_output("starting")
+    running.send_signal(signal.SIGTERM)
+    systemd.wait_for("STOPPING=1")
+    assert running.wait() == 0
+    assert not systemd.told("READY=1")
+
+
+def test_signs_of_life_come_in_time(daemon, systemd) -> None:
+    daemon(ECHO, env={**systemd.environment, "WATCHDOG_USEC": "1000000"})
+    systemd.wait_for("WATCHDOG=1", count=4)
+    at = [when for when, message in zip(systemd.came_at, systemd.messages, strict=False) if "WATCHDOG" in message]
+    assert max(later - earlier for earlier, later in pairwise(at)) < 1.0
+
+
+@pytest.mark.slow
+def test_no_sign_of_life_comes_while_the_loop_is_not_well(daemon, systemd) -> None:
+    running = daemon("routes: {/blocks: blocks}", plugins={"blocks.py": BLOCKS}, env={**systemd.environment, "WATCHDOG_USEC": "1000000"})
+    systemd.wait_for("WATCHDOG=1")
+    with connect(running.url("/blocks")) as client:
+        client.send("2")
+        assert client.recv() == "done"
+        systemd.wait_until(lambda: any("not well: the event loop answered" in message.get("STATUS", "") for message in list(systemd.messages)), "not well")
+        told = len(systemd.told("WATCHDOG=1"))
+        client.send("0")
+        assert client.recv() == "done"  # the loop turns again, but it was not well just now
+        assert len(systemd.told("WATCHDOG=1")) == told
+    systemd.wait_for("WATCHDOG=1", count=told + 1)  # and it recovers
+
+
+def test_what_a_watchdog_of_another_process_wants_is_not_sent(daemon, systemd) -> None:
+    running = daemon(ECHO, env={**systemd.environment, "WATCHDOG_USEC": "100000", "WATCHDOG_PID": "1"})
+    systemd.wait_for("READY=1")
+    assert running.stop() == 0
+    assert not systemd.told("WATCHDOG=1")
+
+
+def test_the_end_by_a_watchdog_tells_where_the_loop_was(daemon) -> None:
+    running = daemon("routes: {/blocks: blocks}", plugins={"blocks.py": BLOCKS})
+    with connect(running.url("/blocks")) as client:
+        client.send("60")
+        running.wait_for_output("blocking")
+        running.send_signal(signal.SIGABRT)
+        assert running.wait() == -signal.SIGABRT
+    assert any("blocks.py" in line for line in running.stray), running.transcript()
+
+
+@pytest.mark.parametrize("address", ["relative", "/nowhere/notify", "@nobody-listens-here"])
+def test_a_socket_that_cannot_be_told_is_one_warning_and_it_serves(daemon, address: str) -> None:
+    running = daemon(ECHO, env={"NOTIFY_SOCKET": address})
+    with connect(running.url("/echo")) as client:
+        client.send("x")
+        assert client.recv() == "x"
+    assert running.stop() == 0
+    assert len(running.find_records("service_manager.unreachable")) == 1
+
+
+def test_without_a_service_manager_nothing_is_said_of_one(daemon) -> None:
+    running = daemon(ECHO)
+    assert running.stop() == 0
+    assert not running.find_records("service_manager.unreachable")
+
+
+def test_what_is_not_taken_at_once_is_told_later_and_in_order(daemon, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as busy, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        busy.bind(str(tmp_path / "notify"))
+        other.setblocking(False)
+        filled = 0
+        with suppress(BlockingIOError):
+            while True:
+                other.sendto(b"FILLED=1", busy.getsockname())
+                filled += 1
+        running = daemon(ECHO, env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        running.send_signal(signal.SIGHUP)
+        running.wait_for("reload.done")
+        told = [busy.recv(4096).decode() for _ in range(filled + 3)][filled:]
+        assert [line.partition("=")[0] for line in told] == ["READY", "RELOADING", "READY"]
