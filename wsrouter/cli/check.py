@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from wsrouter.cli.site_choice import add_site_arguments, count_problems, find_site, load_named, plugins_print_to_stderr, report
+from wsrouter.cli.systemd_unit import check_units
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 NAME = "check"
 HELP = "check a site: all problems at once, with file, line and column"
 EPILOG = """\
+It warns of a systemd unit (wsrouter*.service in systemd's folders, or in $SYSTEMD_UNIT_PATH) that runs this site and gives it less time to stop than it asks for.
+
 exit codes:
   0 nothing is wrong (there may be warnings), 1 something is, 2 wrong usage
 """
@@ -37,6 +40,8 @@ def run(arguments: Namespace) -> int:
     problems = Problems()
     with plugins_print_to_stderr():
         site = load_named(path, problems)
+    if site is not None:
+        check_units(path, site.file.server.shutdown, os.environ, problems)
     if arguments.json:
         print(json.dumps([as_json(problem) for problem in problems], indent=2, ensure_ascii=False))
     elif arguments.format == "github":
