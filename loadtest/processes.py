@@ -24,12 +24,27 @@ STOP_S = 5.0
 SETTLE_S = 0.02
 
 # What would change how a server runs, were it inherited.
-FOREIGN_VARIABLES = {"JOURNAL_STREAM", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "WSROUTER_CONFIG", "PYTHONDONTWRITEBYTECODE", "NO_COLOR"}
+FOREIGN_VARIABLES = {
+    "JOURNAL_STREAM",
+    "NOTIFY_SOCKET",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "RUNTIME_DIRECTORY",
+    "WSROUTER_CONFIG",
+    "PYTHONDONTWRITEBYTECODE",
+    "NO_COLOR",
+}
 
 COMMANDS = {
     "wsrouter": [sys.executable, "-m", "wsrouter", "run", "--config", str(HERE / "bench.yaml"), "--listen", "127.0.0.1:0"],
     "websockets": [sys.executable, str(HERE / "peer_websockets.py")],
 }
+
+
+def own_environment(runtime: str | Path) -> dict[str, str]:
+    """The environment of a daemon under test; its control socket is in the folder `runtime`, and not where those of other daemons are."""
+    inherited = {key: value for key, value in os.environ.items() if key not in FOREIGN_VARIABLES}
+    return inherited | {"PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(runtime)}
 
 
 class MeasureError(Exception):
@@ -141,8 +156,8 @@ def run_site(site: str, cpu: int | None) -> Iterator[Server]:
 
 @contextmanager
 def _run(name: str, command: Sequence[str], cpu: int | None) -> Iterator[Server]:
-    inherited = {key: value for key, value in os.environ.items() if key not in FOREIGN_VARIABLES}
     with ExitStack() as stack:
+        inherited = own_environment(stack.enter_context(tempfile.TemporaryDirectory(prefix="wsr-")))
         log = stack.enter_context(tempfile.TemporaryFile())
         process = subprocess.Popen(  # noqa: S603 -- our own program
             command, cwd=ROOT, env=inherited, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from loadtest.processes import FOREIGN_VARIABLES, ROOT, choose_cpus, find_port, memory_bytes, pin, raise_open_files
+from loadtest.processes import choose_cpus, find_port, memory_bytes, own_environment, pin, raise_open_files
 
 RELOADS = 20
 TICKERS, MEMBERS = 1000, 100
@@ -57,7 +57,7 @@ class Reloaded:
     def __init__(self, folder: Path, site: str, cpu: int | None) -> None:
         self.folder = folder
         self.write(site)
-        environ = {key: value for key, value in os.environ.items() if key not in FOREIGN_VARIABLES} | {"PYTHONPATH": str(ROOT)}
+        environ = own_environment(folder)
         command = [sys.executable, "-m", "wsrouter", "run", "--config", str(folder / "site.yaml"), "--listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE, text=True)  # noqa: S603 -- our own program
         pin(self.process.pid, cpu)

@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -157,7 +158,8 @@ def running_daemon() -> Iterator[tuple[str, list[str]]]:
         RuntimeError: if it does not start.
     """
     command = [sys.executable, "-m", "wsrouter", "run", "--config", str(SITE)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "WEBSOCKETS_MAX_FRAGMENTS": str(MAX_FRAGMENTS)}
+    runtime = tempfile.TemporaryDirectory(prefix="wsr-")  # the control socket is not where those of other daemons are
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "WEBSOCKETS_MAX_FRAGMENTS": str(MAX_FRAGMENTS), "XDG_RUNTIME_DIR": runtime.name}
     process = subprocess.Popen(  # noqa: S603 -- our own command
         command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -180,6 +182,7 @@ def running_daemon() -> Iterator[tuple[str, list[str]]]:
         if reader.is_alive():
             reader.join()
         process.stderr.close()
+        runtime.cleanup()
 
 
 def _read_address(lines: Iterator[str]) -> str:
