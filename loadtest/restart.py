@@ -36,7 +36,7 @@ REQUEST: Final = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 # What systemd does between fork and exec: the socket becomes descriptor 3, and is said to be for this process.
-PASS_ON: Final = """
+TO_DESCRIPTOR_3: Final = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="wsrouter.socket")
@@ -108,7 +108,7 @@ class Restarted:
         command = [sys.executable, "-m", "wsrouter", "run", "--config", str(self._folder / "site.yaml")]
         passed = [] if self._held is None else [self._held.fileno()]
         if passed:
-            command = [sys.executable, "-c", PASS_ON, str(passed[0]), *command]
+            command = [sys.executable, "-c", TO_DESCRIPTOR_3, str(passed[0]), *command]
         process = await asyncio.create_subprocess_exec(
             *command, cwd=self._folder, env=own_environment(self._folder), stderr=asyncio.subprocess.PIPE, pass_fds=passed
         )
