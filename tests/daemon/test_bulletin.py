@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +18,9 @@ from support.bare import upgrade
 from support.client import connect
 from support.daemon import start_process
 from support.service_manager import FakeServiceManager, service_manager
+from wsrouter.daemon.bulletin import Bulletin
+from wsrouter.daemon.service_manager import ServiceManager
+from wsrouter.observe.logs import get_logger
 
 ECHO = "routes: {/echo: echo}"
 # Waits in its start, as long as a file is not there.
@@ -125,6 +130,25 @@ def test_signs_of_life_come_in_time(daemon, systemd) -> None:
     assert max(later - earlier for earlier, later in pairwise(at)) < 1.0
 
 
+def test_what_is_not_well_is_not_called_alive(systemd) -> None:
+    health = SimpleNamespace(is_well=False, lag_s=1.5)
+
+    async def tell() -> None:
+        loop = asyncio.get_running_loop()
+        manager = ServiceManager({**systemd.environment, "WATCHDOG_USEC": "20000"}, loop, get_logger())
+        bulletin = Bulletin(manager, health, lambda: 3, loop)  # type: ignore[arg-type]
+        bulletin.ready()
+        await asyncio.sleep(0.1)  # five times the time in which a sign of life is expected
+        assert not systemd.told("WATCHDOG=1")
+        health.is_well = True
+        await asyncio.to_thread(systemd.wait_for, "WATCHDOG=1", 3)
+        bulletin.close()
+
+    asyncio.run(tell())
+    assert systemd.messages[0] == {"READY": "1", "STATUS": "serving, 3 connections; not well: the event loop answered 1.5 s late"}
+    assert systemd.messages[1] == {"WATCHDOG": "1", "STATUS": "serving, 3 connections"}
+
+
 @pytest.mark.slow
 def test_no_sign_of_life_comes_while_the_loop_is_not_well(daemon, systemd) -> None:
     running = daemon("routes: {/blocks: blocks}", plugins={"blocks.py": BLOCKS}, env={**systemd.environment, "WATCHDOG_USEC": "1000000"})
@@ -177,6 +201,7 @@ def test_what_is_not_taken_at_once_is_told_later_and_in_order(daemon, tmp_path: 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as busy, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         busy.bind(str(tmp_path / "notify"))
         other.setblocking(False)
+        busy.settimeout(10)
         filled = 0
         with suppress(BlockingIOError):
             while True:
