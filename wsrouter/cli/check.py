@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 NAME = "check"
 HELP = "check a site: all problems at once, with file, line and column"
 EPILOG = """\
-It warns of a systemd unit (wsrouter*.service in systemd's folders, or in $SYSTEMD_UNIT_PATH) that runs this site and gives it less time to stop than it asks for.
+A systemd unit (wsrouter*.service, looked for in $SYSTEMD_UNIT_PATH or where systemd looks) that
+runs this site and gives it less time to stop than server.shutdown asks for is a warning, too.
 
 exit codes:
   0 nothing is wrong (there may be warnings), 1 something is, 2 wrong usage
