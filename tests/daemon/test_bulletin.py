@@ -130,6 +130,21 @@ def test_signs_of_life_come_in_time(daemon, systemd) -> None:
     assert max(later - earlier for earlier, later in pairwise(at)) < 1.0
 
 
+def test_who_stops_says_nothing_else_any_more(systemd) -> None:
+    async def tell() -> None:
+        loop = asyncio.get_running_loop()
+        bulletin = Bulletin(ServiceManager(systemd.environment, loop, get_logger()), SimpleNamespace(is_well=True), lambda: 0, loop)  # type: ignore[arg-type]
+        bulletin.stopping()
+        bulletin.ready()
+        bulletin.reloading()
+        bulletin.reloaded(ok=True)
+        bulletin.close()
+
+    asyncio.run(tell())
+    systemd.wait_for("STOPPING=1")
+    assert len(systemd.messages) == 1
+
+
 def test_what_is_not_well_is_not_called_alive(systemd) -> None:
     health = SimpleNamespace(is_well=False, lag_s=1.5)
 

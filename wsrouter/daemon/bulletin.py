@@ -37,27 +37,21 @@ class Bulletin:
 
     def ready(self) -> None:
         """It serves. From now on signs of life are sent."""
-        self._state = "serving"
-        self._tell("READY=1")
-        self._again()
+        if self._enter("serving", "READY=1"):
+            self._again()
 
     def reloading(self) -> None:
         """A reload begins."""
-        self._state = "reloading"
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        self._enter("reloading", "RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def reloaded(self, *, ok: bool) -> None:
         """It is over; with or without it, the daemon serves."""
-        if self._state == "stopping":
-            return
         self._reload_failed = not ok
-        self._state = "serving"
-        self._tell("READY=1")
+        self._enter("serving", "READY=1")
 
     def stopping(self) -> None:
         """It has been told to stop."""
-        self._state = "stopping"
-        self._tell("STOPPING=1", _extension())
+        self._enter("stopping", "STOPPING=1", _extension())
         self._again()
 
     def close(self) -> None:
@@ -65,6 +59,14 @@ class Bulletin:
         if self._timer is not None:
             self._timer.cancel()
         self._manager.close()
+
+    def _enter(self, state: str, *lines: str) -> bool:
+        """Whether it is in this state now: one who stops does nothing else any more, also where the signal came in the middle of it."""
+        if self._state == "stopping":
+            return False
+        self._state = state
+        self._tell(*lines)
+        return True
 
     def _beat(self) -> None:
         lines = [_extension()] if self._state == "stopping" else []
