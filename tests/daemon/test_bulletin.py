@@ -203,13 +203,13 @@ def test_a_socket_that_cannot_be_told_is_one_warning_and_it_serves(daemon, addre
         client.send("x")
         assert client.recv() == "x"
     assert running.stop() == 0
-    assert len(running.find_records("service_manager.unreachable")) == 1
+    assert len(running.find_records("systemd.unreachable")) == 1
 
 
 def test_without_a_service_manager_nothing_is_said_of_one(daemon) -> None:
     running = daemon(ECHO)
     assert running.stop() == 0
-    assert not running.find_records("service_manager.unreachable")
+    assert not running.find_records("systemd.unreachable")
 
 
 def test_what_is_not_taken_at_once_is_told_later_and_in_order(daemon, tmp_path: Path) -> None:

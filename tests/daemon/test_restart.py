@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,12 @@ def test_the_next_daemon_gets_all_newcomers_once_the_last_is_told_to_stop(daemon
         tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     text = site(port, more).replace("echo: echo", "who: who")
     last, following = (daemon(text, plugins={"who.py": WHO}) for _ in range(2))
-    with connect(last.url("/who"), ssl=tls):
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(last.url("/who"), ssl=tls)) for _ in range(12)]
+        of_last = next(client for client in clients if int(client.recv()) == last.process.pid)
         last.send_signal(signal.SIGTERM)
-        until(lambda: answering(last.url("/who"), tls) == following.process.pid)
+        last.wait_for("stopping")
+        assert of_last.ping().wait(5.0)  # the turn of the loop that began with the signal is over
         assert [answering(last.url("/who"), tls) for _ in range(10)] == 10 * [following.process.pid]
     assert last.wait() == 0
 

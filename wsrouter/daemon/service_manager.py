@@ -71,7 +71,7 @@ class ServiceManager:
 
     def _give_up(self, why: str) -> None:
         """Told once: systemd will say the rest, and a daemon that serves is better than none."""
-        self._log.warning("service_manager.unreachable", error=why, fix="the socket that NOTIFY_SOCKET names must be there as long as this process runs")
+        self._log.warning("systemd.unreachable", error=why, fix="the socket that NOTIFY_SOCKET names must be there as long as this process runs")
         self.close()
 
 
