@@ -6,7 +6,6 @@ import signal
 import socket
 import ssl
 import subprocess
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -37,13 +36,12 @@ def test_the_next_daemon_gets_all_newcomers_once_the_last_is_told_to_stop(daemon
         more, tls = ", tls: {cert: c.pem, key: k.pem}", ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     text = site(port, more).replace("echo: echo", "who: who")
-    last, following = (daemon(text, plugins={"who.py": WHO}) for _ in range(2))
-    with ExitStack() as stack:
-        clients = [stack.enter_context(connect(last.url("/who"), ssl=tls)) for _ in range(12)]
-        of_last = next(client for client in clients if int(client.recv()) == last.process.pid)
+    last = daemon(text, plugins={"who.py": WHO})
+    with connect(last.url("/who"), ssl=tls) as client:
+        following = daemon(text)
         last.send_signal(signal.SIGTERM)
         last.wait_for("stopping")
-        assert of_last.ping().wait(5.0)  # the turn of the loop that began with the signal is over
+        assert client.ping().wait(5.0)  # the turn of the loop that began with the signal is over
         assert [answering(last.url("/who"), tls) for _ in range(10)] == 10 * [following.process.pid]
     assert last.wait() == 0
 
