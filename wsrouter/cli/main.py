@@ -19,22 +19,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 COMMANDS = (
-    "run",
-    "check",
-    "test",
-    "routes",
-    "explain",
-    "schema",
-    "handlers",
-    "init",
-    "new",
-    "connect",
-    "bench",
-    "reload",
-    "status",
-    "health",
-    "publish",
-    "completion",
+    *("run", "check", "test", "routes", "explain", "schema", "handlers", "init", "new"),
+    *("connect", "bench", "reload", "status", "health", "publish", "pip", "completion"),
 )
 """The subcommands; each is a module of this package."""
 
