@@ -22,7 +22,25 @@ from wsrouter.site.site import load_site
 LANGUAGES = {"console", "html", "ini", "js", "json", "python", "sh", "text", "yaml"}
 
 # Programs of others, and of the checkout, which pages name; they are not run here.
-OTHER_PROGRAMS = {".", "./dev", "apt-get", "cd", "curl", "git", "kill", "npx", "pip", "pipx", "python3", "systemctl", "websocat", "wscat"}
+OTHER_PROGRAMS = {
+    ".",
+    ".venv/bin/python",
+    "./dev",
+    "apt-get",
+    "cd",
+    "curl",
+    "docker",
+    "git",
+    "kill",
+    "nano",
+    "npx",
+    "pip",
+    "pipx",
+    "python3",
+    "systemctl",
+    "websocat",
+    "wscat",
+}
 
 
 def page_name(page: Path) -> str:
