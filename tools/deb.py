@@ -19,12 +19,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import redirect_stderr
 from datetime import UTC, datetime
 from email.parser import HeaderParser
-from io import StringIO
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Final
+
+import shtab
 
 from tools.manpages import command_page, site_page
 from wsrouter import __version__
@@ -38,6 +39,7 @@ PACKAGES: Final = Path("var/lib/wsrouter/packages")
 """Where `wsrouter pip` installs."""
 UNITS: Final = Path("usr/lib/systemd/system")
 DOCS: Final = Path("usr/share/doc/wsrouter")
+MAINTAINER: Final = "wsrouter contributors <wsrouter@localhost>"
 SCRIPTS: Final = ("postinst", "prerm", "postrm")
 
 LIBRARIES: Final = {
@@ -215,7 +217,7 @@ def add_files(stage: Path, date: datetime) -> None:
         path = stage / target
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, path)
-    for target, text in made_files(f"{date:%Y-%m-%d}").items():
+    for target, text in made_files(date).items():
         path = stage / target
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(text.encode(), mtime=0) if path.suffix == ".gz" else text.encode())
@@ -234,25 +236,24 @@ def placed_files() -> Iterator[tuple[Path, Path]]:
         yield source, DOCS / "examples" / str(source.relative_to(ROOT)).removeprefix("docs/examples/")
 
 
-def made_files(date: str) -> dict[str, str]:
+def made_files(date: datetime) -> dict[str, str]:
     """Files that are made from the code; those that end in .gz are to be compressed."""
-    parser = make_parser(COMMANDS)
+    parser, day = make_parser(COMMANDS), f"{date:%Y-%m-%d}"
     return {
-        "usr/share/man/man1/wsrouter.1.gz": command_page(parser, __version__, date),
-        "usr/share/man/man5/wsrouter-site.5.gz": site_page((ROOT / "docs" / "configuration.md").read_text("utf-8"), __version__, date),
-        "usr/share/bash-completion/completions/wsrouter": completion("bash"),
-        "usr/share/zsh/vendor-completions/_wsrouter": completion("zsh"),
+        "usr/share/man/man1/wsrouter.1.gz": command_page(parser, __version__, day),
+        "usr/share/man/man5/wsrouter-site.5.gz": site_page((ROOT / "docs" / "configuration.md").read_text("utf-8"), __version__, day),
+        "usr/share/bash-completion/completions/wsrouter": str(shtab.complete(parser, "bash")),
+        "usr/share/zsh/vendor-completions/_wsrouter": str(shtab.complete(parser, "zsh")),
         "usr/share/wsrouter/wsrouter.schema.json": schema_text([])[0],
-        str(DOCS / "changelog.gz"): (ROOT / "CHANGELOG.md").read_text("utf-8"),
+        str(DOCS / "CHANGELOG.md.gz"): (ROOT / "CHANGELOG.md").read_text("utf-8"),
+        str(DOCS / "changelog.gz"): changelog(date),
     }
 
 
-def completion(shell: str) -> str:
-    """The completion script of a shell."""
-    import shtab
-
-    with redirect_stderr(StringIO()):
-        return str(shtab.complete(make_parser(COMMANDS), shell))
+def changelog(date: datetime) -> str:
+    """What dpkg's tools read, deb-changelog(5); people read CHANGELOG.md."""
+    entry = f"wsrouter ({debian_version(__version__)}) stable; urgency=medium\n\n  * What changed for users is in CHANGELOG.md.gz, in this folder.\n"
+    return f"{entry}\n -- {MAINTAINER}  {format_datetime(date)}\n"
 
 
 def add_bundled_copyright(stage: Path, version: str) -> None:
@@ -288,7 +289,7 @@ def add_control(stage: Path, version: str) -> None:
     depends = ", ".join(
         [f"python3 (>= {version})", f"python3 (<< {next_version(version)})", *library_packages(path for path in files if ".so" in path.suffixes)]
     )
-    facts = {"version": debian_version(__version__), "architecture": architecture(), "depends": depends, "python": version}
+    facts = {"version": debian_version(__version__), "architecture": architecture(), "depends": depends, "python": version, "maintainer": MAINTAINER}
     size_kib = sum(path.stat().st_size for path in files) // 1024
     (control / "control").write_text((debian / "control").read_text("utf-8").format(size_kib=size_kib, **facts), "utf-8")
     (control / "conffiles").write_text("/etc/wsrouter/site.yaml\n", "utf-8")
