@@ -41,11 +41,17 @@ def find_mirror(apt: Path, codename: str) -> str | None:
         for paragraph in text.split("\n\n"):
             fields = dict(re.findall(r"(?m)^(\w+): *(.*)$", paragraph))
             if codename in fields.get("Suites", "").split() and "URIs" in fields:
-                return fields["URIs"].split()[0]
+                return _first_of_list(fields["URIs"].split()[0])
         for address, suite in _LINE.findall(text):
             if suite == codename:
-                return address
+                return _first_of_list(address)
     return None
+
+
+def _first_of_list(address: str) -> str:
+    """An address, or the first of a list of them in a file, apt-transport-mirror(1)."""
+    scheme, _, path = address.partition(":")
+    return Path(path).read_text("utf-8").split()[0] if scheme == "mirror+file" else address
 
 
 def _codename() -> str:

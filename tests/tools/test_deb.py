@@ -206,3 +206,6 @@ def test_the_mirror_is_that_of_the_release_in_either_form_of_sources(tmp_path):
         "Types: deb\n# once\nURIs: mirror:three\nSuites: sid sid-updates\n\nTypes: deb\nURIs: x\nSuites: y\n"
     )
     assert find_mirror(tmp_path, "sid") == "mirror:three"
+    (tmp_path / "mirrors").write_text("mirror:four\nmirror:five\n")
+    (tmp_path / "sources.list").write_text(f"deb mirror+file:{tmp_path}/mirrors forky main\n")
+    assert find_mirror(tmp_path, "forky") == "mirror:four"
