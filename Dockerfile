@@ -21,6 +21,7 @@ ENV PATH=/opt/wsrouter/bin:$PATH RUNTIME_DIRECTORY=/run/wsrouter
 USER wsrouter
 EXPOSE 8765
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["wsrouter", "health"]
+# Only whether it is well: one that drains or refuses a crowd need not be replaced.
+HEALTHCHECK --interval=10s --timeout=6s --start-period=10s CMD ["wsrouter", "health", "--alive"]
 ENTRYPOINT ["wsrouter"]
 CMD ["run", "--config", "/etc/wsrouter/site.yaml"]
