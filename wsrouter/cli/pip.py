@@ -29,9 +29,9 @@ examples:
   wsrouter pip list --local                what was added
   sudo wsrouter pip uninstall asyncpg
 
-All arguments go to pip. What it adds is in /var/lib/wsrouter/packages, and stays there when wsrouter
-is upgraded or removed, until it is purged. What wsrouter itself uses keeps its versions: pip refuses
-what needs others. A package that was imported already changes with the next restart.
+All arguments go to pip. What it adds is in /var/lib/wsrouter/packages, and stays there when
+wsrouter is upgraded or removed, until it is purged. What wsrouter itself uses keeps its versions:
+pip refuses what needs others. A package that was imported already changes with the next restart.
 """
 
 LINK: Final = "wsrouter-packages.pth"
