@@ -38,6 +38,7 @@ HOME: Final = Path("usr/lib/wsrouter")
 PACKAGES: Final = Path("var/lib/wsrouter/packages")
 """Where `wsrouter pip` installs."""
 UNITS: Final = Path("usr/lib/systemd/system")
+UNIT_SUFFIXES: Final = (".service", ".socket", ".sysusers", ".tmpfiles")
 DOCS: Final = Path("usr/share/doc/wsrouter")
 MAINTAINER: Final = "wsrouter contributors <wsrouter@localhost>"
 SCRIPTS: Final = ("postinst", "prerm", "postrm")
@@ -232,8 +233,14 @@ def placed_files() -> Iterator[tuple[Path, Path]]:
     yield deploy / "wsrouter.sysusers", Path("usr/lib/sysusers.d/wsrouter.conf")
     yield deploy / "wsrouter.tmpfiles", Path("usr/lib/tmpfiles.d/wsrouter.conf")
     yield from ((page, DOCS / page.name) for page in sorted((ROOT / "docs").glob("*.md")))
-    for source in (*sorted((ROOT / "plugins").glob("*.py")), ROOT / "config" / "site.yaml", ROOT / "docs" / "examples" / "chat.html"):
+    for source in (*deploy_examples(), *sorted((ROOT / "plugins").glob("*.py")), ROOT / "config" / "site.yaml", ROOT / "docs" / "examples" / "chat.html"):
         yield source, DOCS / "examples" / str(source.relative_to(ROOT)).removeprefix("docs/examples/")
+
+
+def deploy_examples() -> list[Path]:
+    """What deploy/ has for others than systemd and dpkg: proxies, a dashboard, alerts."""
+    files = [path for path in sorted((ROOT / "deploy").rglob("*")) if path.is_file() and path.suffix not in UNIT_SUFFIXES]
+    return [path for path in files if path.name != "README.md" and path.parent.name not in {"debian", "container"}]
 
 
 def made_files(date: datetime) -> dict[str, str]:

@@ -49,7 +49,6 @@ def test_it_starts_the_command_of_this_project_with_the_site_that_it_copies():
     assert any(rest.endswith(site) for rest in arguments_of("COPY"))
 
 
-@pytest.mark.skipif("health" not in COMMANDS, reason="this version has no wsrouter health")
 def test_it_asks_the_daemon_for_its_health_by_a_command_that_there_is():
     _, _, command = arguments_of("HEALTHCHECK")[0].partition("CMD ")
     program, *words = json.loads(command)
