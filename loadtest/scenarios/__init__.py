@@ -1,0 +1,1 @@
+"""What users do, one class for each file."""
