@@ -20,7 +20,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the checkout, wherever locust was started
 
-from loadtest import shapes  # noqa: E402 -- a module, since locust would take the class for the shape of every run
+from loadtest import locust_shape  # noqa: E402 -- a module, since locust would take the class for the shape of every run
 from loadtest.recorder import Recorder, load_record  # noqa: E402
 from loadtest.scenarios.burst import Burst  # noqa: E402
 from loadtest.scenarios.echo import Echo  # noqa: E402
@@ -31,6 +31,7 @@ from loadtest.scenarios.slow import Slow  # noqa: E402
 from loadtest.scenarios.ticker import Ticker  # noqa: E402
 from loadtest.scenarios.transform import Transform  # noqa: E402
 from loadtest.user import ANSWER_S, WebSocketUser, settle_all, ws_events  # noqa: E402
+from loadtest.shapes import SHAPES  # noqa: E402
 from loadtest.text import format_checks, format_live, format_record  # noqa: E402
 from loadtest.verdict import MISSED_EXIT, judge, read_thresholds  # noqa: E402
 
@@ -65,7 +66,7 @@ class Lab:
         except (ValueError, OSError) as error:
             sys.exit(f"locust: {error}")
         if options.shape != "steady":
-            environment.shape_class = shapes.Shape()
+            environment.shape_class = locust_shape.Shape()
             environment.shape_class.runner = runner
         if options.live:
             runner.greenlet.spawn(self._tell_live)
@@ -104,7 +105,7 @@ class Lab:
         if any(check.is_met is False for check in checks):
             environment.process_exit_code = MISSED_EXIT
         if options.record:
-            Path(options.record).write_text(json.dumps({"seconds": self._seconds, **record.dump()}), "utf-8")
+            Path(options.record).write_text(json.dumps({"took_s": self._seconds, **record.dump()}), "utf-8")
         else:
             print("\n".join(["", *format_record(record, self._seconds), *format_checks(checks), ""]))
 
@@ -146,7 +147,7 @@ def add_arguments(parser: Any) -> None:
     group.add_argument("--rooms", type=int, help="how many rooms there are (room)")
     group.add_argument("--stay", type=float, help="seconds that a member stays in a room (room)")
     group.add_argument("--slow-share", type=float, help="the share of those who read slowly, 0 to 1 (slow)")
-    group.add_argument("--shape", choices=shapes.SHAPES, default="steady", help="how many users there are when; needs --run-time unless steady")
+    group.add_argument("--shape", choices=SHAPES, default="steady", help="how many users there are when; needs --run-time unless steady")
     group.add_argument("--threshold", action="append", metavar="TEXT", help="'p99 delivery < 50ms, lost = 0'; exit status 3 where missed; may be repeated")
     group.add_argument("--thresholds", metavar="FILE", help="a file of thresholds, one a line or separated by commas; # begins a comment")
     group.add_argument("--record", metavar="FILE", help="write all that was measured to a file, as JSON, instead of printing a table")

@@ -21,6 +21,8 @@ from loadtest.processes import cpu_s, memory_bytes, process_tree
 EVERY_S = 1.0
 PINGS_A_SECOND = 10
 PATIENCE_S = 30.0
+LOOK_UP_S = 0.2
+"""How soon it is noticed that the connection is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,10 @@ class Pinger(threading.Thread):
     def _ping(self, websocket: ClientConnection) -> None:
         while not self._stopped.is_set():
             self._asked_at = begun_at = time.monotonic()
-            if not websocket.ping().wait(PATIENCE_S) or websocket.close_code is not None:
-                raise TimeoutError
+            pong = websocket.ping()
+            while not pong.wait(LOOK_UP_S) and not self._stopped.is_set():
+                if websocket.close_code is not None or time.monotonic() - begun_at > PATIENCE_S:
+                    raise TimeoutError
             took_s, self._asked_at = time.monotonic() - begun_at, None
             self._worst = max(self._worst or 0.0, took_s)
             self._stopped.wait(1 / PINGS_A_SECOND)

@@ -1,4 +1,4 @@
-"""How many users there are when: shapes of a run. Pure but for the class that Locust asks.
+"""How many users there are when: the shapes of a run. Pure.
 
     steady   all of them as soon as may be, until the end: Locust's own --users and --spawn-rate
     ramp     from none to all of them, evenly over the whole time: where does it bend?
@@ -10,11 +10,7 @@ from __future__ import annotations
 
 import math
 
-from locust import LoadTestShape
-
 SHAPES = ("steady", "ramp", "spike", "soak")
-FASTEST = 500.0
-"""Users that are started or stopped in a second, where a shape wants it at once."""
 SOAK_RAMP_S = 60.0
 
 
@@ -27,17 +23,3 @@ def count_users(shape: str, now_s: float, time_s: float, users: int) -> int:
     if shape == "soak":
         return max(1, math.ceil(users * min(1.0, (now_s + 1) / min(SOAK_RAMP_S, time_s / 10))))
     return users
-
-
-class Shape(LoadTestShape):
-    """What Locust asks each second. It ends with --run-time."""
-
-    use_common_options = True
-
-    def tick(self) -> tuple[int, float] | None:
-        """How many users, and how fast to get there; None at the end."""
-        options = self.runner.environment.parsed_options
-        now_s, time_s = self.get_run_time(), float(options.run_time or 60)
-        if now_s >= time_s:
-            return None
-        return count_users(options.shape, now_s, time_s, int(options.num_users or 1)), FASTEST

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import itertools
 import socket
 from time import monotonic
 from typing import Any
@@ -20,14 +20,16 @@ SLOW_CONSUMER = 1013
 
 
 class Slow(ScenarioUser):
-    """A listener. With a chance of `--slow-share` it takes half a second for each message, and expects to be closed with 1013."""
+    """A listener. One in five (`--slow-share`) takes half a second for each message, and expects to be closed with 1013."""
 
     path = "/slow"
     rate = 0.0
+    _numbers = itertools.count()
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        self.is_slow = random.random() < self.option("slow_share", SHARE)
+        number, share = next(self._numbers), self.option("slow_share", SHARE)
+        self.is_slow = int((number + 1) * share) > int(number * share)
         self.counts_lost = not self.is_slow
 
     def expects_close(self, code: int | None) -> bool:
