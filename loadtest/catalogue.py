@@ -35,5 +35,13 @@ CATALOGUE = {
     "idle": Scenario("thousands of connections that say nothing", ("Idle",), "/idle", 3000),
     "reconnect": Scenario("the server is killed, and a herd comes back at once", ("Reconnect",), "/echo", 500, kills=True),
     "slow": Scenario("a fifth of the listeners reads slowly; the others must not feel it", ("Slow",), "/slow", 25),
-    "soak": Scenario("echo, rooms, a ticker and a transform for long: does anything grow?", ("Echo", "Room", "Ticker", "Transform"), "/echo", 100, "30m", "soak", judges_memory=True),
+    "soak": Scenario(
+        "echo, rooms, a ticker and a transform for long: does anything grow?",
+        ("Echo", "Room", "Ticker", "Transform"),
+        "/echo",
+        100,
+        "30m",
+        "soak",
+        judges_memory=True,
+    ),
 }

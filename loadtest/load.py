@@ -86,11 +86,15 @@ class Steering:
 def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     scenarios = "\n".join(f"  {name:<10} {one.text} ({one.users:,} users, {one.time})" for name, one in CATALOGUE.items())
-    parser = argparse.ArgumentParser(prog="./dev load", description=(__doc__ or "").format(scenarios=scenarios), formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="./dev load", description=(__doc__ or "").format(scenarios=scenarios), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("scenario", choices=CATALOGUE, metavar="SCENARIO", help=", ".join(CATALOGUE))
     parser.add_argument("--users", type=positive, help="how many connections; each scenario has a default")
     parser.add_argument("--time", type=duration, help="how long: 30s, 5m; each scenario has a default")
-    parser.add_argument("--shape", choices=SHAPES, help="how many users there are when: steady, a ramp over the whole time, a spike in its middle, a slow start (soak)")
+    parser.add_argument(
+        "--shape", choices=SHAPES, help="how many users there are when: steady, a ramp over the whole time, a spike in its middle, a slow start (soak)"
+    )
     parser.add_argument("--fail", action="append", default=[], metavar="THRESHOLDS", help="'p99 delivery < 50ms, lost = 0'; may be repeated")
     parser.add_argument("--thresholds", metavar="FILE", help="a file of thresholds, one a line; # begins a comment")
     parser.add_argument("--url", help="a server that runs already, ws:// or wss://; a path replaces the scenario's")
@@ -183,7 +187,11 @@ def run_scenario(arguments: argparse.Namespace, thresholds: Sequence[Threshold])
         run = Run(
             scenario=arguments.scenario,
             text=scenario.text,
-            facts=[("command", "./dev load " + " ".join(sys.argv[1:])), ("users", f"{arguments.users:,}, {arguments.shape}, for {format_duration(arguments.time)}"), *facts(url, daemon, pid)],
+            facts=[
+                ("command", "./dev load " + " ".join(sys.argv[1:])),
+                ("users", f"{arguments.users:,}, {arguments.shape}, for {format_duration(arguments.time)}"),
+                *facts(url, daemon, pid),
+            ],
             begun_at=steering.begun_at,
             seconds=dumped["took_s"],
             record=load_record(dumped),
@@ -212,7 +220,13 @@ def facts(url: str, daemon: LabDaemon | None, pid: int | None) -> list[tuple[str
 def judge_server(run: Run, scenario: Scenario, daemon: LabDaemon | None) -> list[Check]:
     """What must hold besides thresholds."""
     counts = run.record.counts
-    checks = [Check("all users are connected at the end", f"{counts['open_at_end']:,} of {counts['users_at_end']:,}", counts["open_at_end"] == counts["users_at_end"] > 0)]
+    checks = [
+        Check(
+            "all users are connected at the end",
+            f"{counts['open_at_end']:,} of {counts['users_at_end']:,}",
+            counts["open_at_end"] == counts["users_at_end"] > 0,
+        )
+    ]
     if daemon is not None:
         wrong = daemon.wrong_records()
         checks.append(Check("no error in the daemon's log", f"{len(wrong)}, the first: {wrong[0][:300]}" if wrong else "0", not wrong))

@@ -49,7 +49,7 @@ def render_page(run: Run) -> str:
             f'<section class="pair"><div><h2>Counts</h2>{table([], list_counts(run.record, run.seconds))}</div>',
             f"<div><h2>How connections ended</h2>{table([], render_ends(run))}</div></section>",
             f"<section><h2>The run</h2>{table([], run.facts, is_text=True)}</section>",
-            '<footer>How to read each figure: <code>loadtest/README.md</code>.</footer></main>',
+            "<footer>How to read each figure: <code>loadtest/README.md</code>.</footer></main>",
             f"<script>const AXIS={json.dumps([LEFT / WIDTH, PLOT / WIDTH, round(run.time_s, 3)])};{(HERE / 'report.js').read_text('utf-8')}</script></body></html>\n",
         ]
     )
@@ -80,7 +80,8 @@ def render_tiles(run: Run) -> str:
 def render_checks(run: Run) -> str:
     """What was asked, and what came of it."""
     rows = "".join(
-        f'<tr><td class="{MARK_CLASSES[check.is_met]}">{MARKS[check.is_met]}</td><td>{html.escape(check.text)}</td><td>{html.escape(check.value)}</td></tr>' for check in run.checks
+        f'<tr><td class="{MARK_CLASSES[check.is_met]}">{MARKS[check.is_met]}</td><td>{html.escape(check.text)}</td><td>{html.escape(check.value)}</td></tr>'
+        for check in run.checks
     )
     return f'<table class="text">{rows}</table>'
 
@@ -92,7 +93,10 @@ def render_marks(run: Run) -> str:
 
 def render_panel(panel: Panel, run: Run) -> str:
     """A panel with its legend, and its values for whoever points at it."""
-    data = {"t": [round(at_s, 2) for at_s in panel.times_s], "s": [[None if value is None else float(f"{value:.4g}") for value in series.values] for series in panel.series]}
+    data = {
+        "t": [round(at_s, 2) for at_s in panel.times_s],
+        "s": [[None if value is None else float(f"{value:.4g}") for value in series.values] for series in panel.series],
+    }
     legend = "".join(f'<span class="key"><i class="c-{series.colour}"></i>{html.escape(series.name)} <b></b></span>' for series in panel.series)
     unit = f" <small>{html.escape(panel.unit)}</small>" if panel.unit else ""
     picture = draw(panel, run.time_s, [(at_s - run.begun_at, text) for at_s, text in run.marks])

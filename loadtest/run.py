@@ -63,17 +63,33 @@ def client_panels(run: Run) -> list[Panel]:
     def counted(what: str) -> list[Value]:
         return [float(record.count_seconds[second][what]) if second in record.count_seconds else 0.0 for second in seconds]
 
+    def until_end(values: list[Value]) -> list[Value]:
+        """Afterwards all are closed, which is no part of the run."""
+        return [value if at_s <= run.seconds else None for at_s, value in zip(times_s, values, strict=True)]
+
     def whole(what: str) -> list[Value]:
         """A second that is not whole would look like a dip."""
         return [value if run.begun_at <= second <= run.begun_at + run.seconds - 1 else None for second, value in zip(seconds, counted(what), strict=True)]
 
-    found = [Panel("Connections open", "", times_s, [Series("open", "1", open_connections(counted("opened"), counted("closed")))], is_filled=True)]
+    found = [Panel("Connections open", "", times_s, [Series("open", "1", until_end(open_connections(counted("opened"), counted("closed"))))], is_filled=True)]
     if record.counts["sent"] or record.counts["received"]:
         found.append(Panel("Messages in a second", "/s", times_s, [Series("sent", "1", whole("sent")), Series("received", "2", whole("received"))]))
     for what, title in (("round_trip", "Round trip"), ("delivery", "Delivery"), ("connect", "Time to connect"), ("return", "Back after a loss")):
-        if what in record.times and (what != "connect" or sum("connect" in times for times in record.seconds.values()) > 2):
-            found.append(Panel(f"{title}, from when it was due" if what in {"round_trip", "delivery"} else title, "ms", times_s, latency_series(record, what, seconds), is_log=True))
-    wrong = [Series(name.replace("_", " "), colour, counted(name)) for name, colour in zip((*FAULTS, "errors"), ("bad", "2", "3", "4"), strict=True) if record.counts[name]]
+        if what in record.times and (what in {"round_trip", "delivery"} or sum(what in times for times in record.seconds.values()) > 2):
+            found.append(
+                Panel(
+                    f"{title}, from when it was due" if what in {"round_trip", "delivery"} else title,
+                    "ms",
+                    times_s,
+                    latency_series(record, what, seconds),
+                    is_log=True,
+                )
+            )
+    wrong = [
+        Series(name.replace("_", " "), colour, counted(name))
+        for name, colour in zip((*FAULTS, "errors"), ("bad", "2", "3", "4"), strict=True)
+        if record.counts[name]
+    ]
     if wrong:
         found.append(Panel("What went wrong, in a second", "", times_s, wrong, is_filled=True))
     return found
@@ -107,8 +123,19 @@ def server_panels(run: Run) -> list[Panel]:
         return [read(sample) for sample in samples]
 
     found = [
-        Panel("Lag of the server's loop: the longest that a ping waited", "ms", times_s, [Series("lag", "1", sampled(lambda one: one.lag_s and one.lag_s * 1000))], is_log=True),
-        Panel("CPU, of one core", "%", times_s, [Series("server", "1", sampled(lambda one: one.cpu_percent)), Series("load generator", "3", sampled(lambda one: one.generator_percent))]),
+        Panel(
+            "Lag of the server's loop: the longest that a ping waited",
+            "ms",
+            times_s,
+            [Series("lag", "1", sampled(lambda one: one.lag_s and one.lag_s * 1000))],
+            is_log=True,
+        ),
+        Panel(
+            "CPU, of one core",
+            "%",
+            times_s,
+            [Series("server", "1", sampled(lambda one: one.cpu_percent)), Series("load generator", "3", sampled(lambda one: one.generator_percent))],
+        ),
         Panel("Memory of the server", "MiB", times_s, [Series("resident", "1", sampled(lambda one: one.memory_bytes and one.memory_bytes / MIB))]),
         Panel("Files that the server has open", "", times_s, [Series("files", "1", sampled(lambda one: one.fds))], is_filled=True),
     ]

@@ -1,9 +1,9 @@
 """How many users there are when: the shapes of a run. Pure.
 
-    steady   all of them as soon as may be, until the end: Locust's own --users and --spawn-rate
-    ramp     from none to all of them, evenly over the whole time: where does it bend?
-    spike    a tenth, then all at once for the middle third, then a tenth again: does it come back?
-    soak     slowly up in a tenth of the time (at most a minute), then the same for long: does anything grow?
+steady   all of them as soon as may be, until the end: Locust's own --users and --spawn-rate
+ramp     from none to all of them, evenly over the whole time: where does it bend?
+spike    a tenth, then all at once for the middle third, then a tenth again: does it come back?
+soak     slowly up in a tenth of the time (at most a minute), then the same for long: does anything grow?
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ def list_times(record: Record) -> list[tuple[str, list[str]]]:
     for what, title in TITLES.items():
         histogram = record.times.get(what)
         if histogram is not None and histogram.count:
-            rows.append((title, [f"{histogram.count:,}", *(format_ms(histogram.percentile_ms(percent)) for percent in PERCENTILES), format_ms(histogram.mean_ms())]))
+            rows.append(
+                (title, [f"{histogram.count:,}", *(format_ms(histogram.percentile_ms(percent)) for percent in PERCENTILES), format_ms(histogram.mean_ms())])
+            )
     return rows
 
 
@@ -51,7 +53,11 @@ def list_counts(record: Record, seconds: float) -> list[tuple[str, str]]:
     rows = [("sent", f"{counts['sent']:,}{rate}"), ("received", f"{counts['received']:,}{received}")]
     rows += [(what.replace("_", " "), f"{counts[what]:,}") for what in FAULTS]
     rows += [("errors", f"{counts['errors']:,}"), ("connections opened", f"{counts['opened']:,}")]
-    rows += [(text, f"{counts[what]:,}") for what, text in (("connect_failed", "connections that failed"), ("cut_off", "messages cut off by a close")) if counts[what]]
+    rows += [
+        (text, f"{counts[what]:,}")
+        for what, text in (("connect_failed", "connections that failed"), ("cut_off", "messages cut off by a close"))
+        if counts[what]
+    ]
     return rows
 
 
@@ -75,7 +81,12 @@ def format_live(record: Record, elapsed_s: float, second: int) -> str:
     """One line about a second."""
     counts, times = record.count_seconds.get(second, {}), record.seconds.get(second, {})
     latency = next((times[what] for what in ("round_trip", "delivery") if what in times), None)
-    parts = [f"{elapsed_s:6.0f} s", f"{record.counts['opened'] - record.counts['closed']:6,} open", f"{counts.get('sent', 0):7,} sent", f"{counts.get('received', 0):7,} received"]
+    parts = [
+        f"{elapsed_s:6.0f} s",
+        f"{record.counts['opened'] - record.counts['closed']:6,} open",
+        f"{counts.get('sent', 0):7,} sent",
+        f"{counts.get('received', 0):7,} received",
+    ]
     if latency is not None:
         parts.append(f"p99 {format_ms(latency.percentile_ms(99))} ms")
     bad = sum(record.counts[what] for what in FAULTS)

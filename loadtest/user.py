@@ -37,6 +37,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import ClientConnection, connect
 
 from loadtest.alarms import alarms
+from loadtest.gevent_connection import GeventConnection
 from loadtest.ledger import Seen, Streams, Trips
 from loadtest.stamp import Stamp, latency_s, read_stamp, write_stamp
 
@@ -241,7 +242,15 @@ class WebSocketUser(User):
 
     def open(self) -> ClientConnection:
         """Connects."""
-        defaults: dict[str, Any] = {"proxy": None, "compression": None, "ping_interval": None, "max_size": None, "open_timeout": OPEN_S, "close_timeout": CLOSE_S}
+        defaults: dict[str, Any] = {
+            "create_connection": GeventConnection,
+            "proxy": None,
+            "compression": None,
+            "ping_interval": None,
+            "max_size": None,
+            "open_timeout": OPEN_S,
+            "close_timeout": CLOSE_S,
+        }
         return connect(self.address(), legacy=True, **(defaults | dict(self.connect_arguments)))
 
     def converse(self, session: Session) -> None:
