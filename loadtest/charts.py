@@ -106,10 +106,10 @@ def draw(panel: Panel, time_s: float, marks: Sequence[tuple[float, str]]) -> str
         y = scale.y(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{format_number(tick)}</text>')
-    for tick in time_ticks(time_s):
-        parts.append(f'<text class="tick" x="{x_of(tick, time_s):.1f}" y="{TOP + HEIGHT + 16}" text-anchor="middle">{format_time(tick)}</text>')
-    for at_s, _ in marks:
-        parts.append(f'<line class="mark" x1="{x_of(at_s, time_s):.1f}" x2="{x_of(at_s, time_s):.1f}" y1="{TOP}" y2="{TOP + HEIGHT}"/>')
+    ticks = [(x_of(tick, time_s), format_time(tick)) for tick in time_ticks(time_s)]
+    parts += [f'<text class="tick" x="{x:.1f}" y="{TOP + HEIGHT + 16}" text-anchor="middle">{text}</text>' for x, text in ticks]
+    places = [x_of(at_s, time_s) for at_s, _ in marks]
+    parts += [f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{TOP + HEIGHT}"/>' for x in places]
     for series in panel.series:
         parts += draw_series(panel, series, scale, time_s)
     parts.append(f'<line class="cross" x1="0" x2="0" y1="{TOP}" y2="{TOP + HEIGHT}" visibility="hidden"/></svg>')

@@ -50,7 +50,6 @@ class Steering:
     """What happens to a run while it goes: its lines are shown, and the daemon is killed where the scenario says so."""
 
     def __init__(self, scenario: Scenario, daemon: LabDaemon | None, sampler: Sampler, time_s: float) -> None:
-        self.begun_at = 0.0
         self.marks: list[tuple[float, str]] = []
         self._scenario, self._daemon, self._sampler, self._time_s = scenario, daemon, sampler, time_s
         self._timer: threading.Timer | None = None
@@ -59,20 +58,14 @@ class Steering:
         """Shows what Locust says until it ends."""
         assert process.stdout is not None
         for line in process.stdout:
-            if not self.begun_at:
-                self._begin()
+            if self._scenario.kills and self._daemon is not None and self._timer is None:  # the first line comes after the first second
+                self._timer = threading.Timer(max(0.0, self._time_s / 2 - 1.0), self._kill)
+                self._timer.start()
             print(line, end="", flush=True)
         process.wait()
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join()
-
-    def _begin(self) -> None:
-        """The first line comes after the first second."""
-        self.begun_at = time.time() - 1.0
-        if self._scenario.kills and self._daemon is not None:
-            self._timer = threading.Timer(self._time_s / 2 - 1.0, self._kill)
-            self._timer.start()
 
     def _kill(self) -> None:
         assert self._daemon is not None
@@ -192,7 +185,7 @@ def run_scenario(arguments: argparse.Namespace, thresholds: Sequence[Threshold])
                 ("users", f"{arguments.users:,}, {arguments.shape}, for {format_duration(arguments.time)}"),
                 *facts(url, daemon, pid),
             ],
-            begun_at=steering.begun_at,
+            begun_at=dumped["begun_at"],
             seconds=dumped["took_s"],
             record=load_record(dumped),
             samples=samples,

@@ -20,20 +20,20 @@ from locust.runners import MasterRunner, WorkerRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the checkout, wherever locust was started
 
-from loadtest import locust_shape  # noqa: E402 -- a module, since locust would take the class for the shape of every run
-from loadtest.recorder import Recorder, load_record  # noqa: E402
-from loadtest.scenarios.burst import Burst  # noqa: E402
-from loadtest.scenarios.echo import Echo  # noqa: E402
-from loadtest.scenarios.idle import Idle  # noqa: E402
-from loadtest.scenarios.reconnect import Reconnect  # noqa: E402
-from loadtest.scenarios.room import Room  # noqa: E402
-from loadtest.scenarios.slow import Slow  # noqa: E402
-from loadtest.scenarios.ticker import Ticker  # noqa: E402
-from loadtest.scenarios.transform import Transform  # noqa: E402
-from loadtest.user import ANSWER_S, WebSocketUser, settle_all, ws_events  # noqa: E402
-from loadtest.shapes import SHAPES  # noqa: E402
-from loadtest.text import format_checks, format_live, format_record  # noqa: E402
-from loadtest.verdict import MISSED_EXIT, judge, read_thresholds  # noqa: E402
+from loadtest import locust_shape
+from loadtest.recorder import Recorder, load_record
+from loadtest.scenarios.burst import Burst
+from loadtest.scenarios.echo import Echo
+from loadtest.scenarios.idle import Idle
+from loadtest.scenarios.reconnect import Reconnect
+from loadtest.scenarios.room import Room
+from loadtest.scenarios.slow import Slow
+from loadtest.scenarios.ticker import Ticker
+from loadtest.scenarios.transform import Transform
+from loadtest.shapes import SHAPES
+from loadtest.text import format_checks, format_live, format_record
+from loadtest.user import ANSWER_S, WebSocketUser, settle_all, ws_events
+from loadtest.verdict import MISSED_EXIT, judge, read_thresholds
 
 __all__ = ["Burst", "Echo", "Idle", "Reconnect", "Room", "Slow", "Ticker", "Transform"]
 
@@ -47,7 +47,7 @@ class Lab:
         self.recorder = Recorder()
         self.recorder.listen(events, ws_events)
         self._environment: Any = None
-        self._begun_at = self._seconds = 0.0
+        self._begun_s = self._begun_at = self._seconds = 0.0
         self._is_settled = True
         self._settled_workers: set[str] = set()
 
@@ -74,7 +74,7 @@ class Lab:
     def on_test_start(self, **_: object) -> None:
         """A run begins; with the web UI there may be several."""
         self.recorder.clear()
-        self._begun_at = time.monotonic()
+        self._begun_s, self._begun_at = time.monotonic(), time.time()
         self._is_settled = False
         self._settled_workers.clear()
 
@@ -83,7 +83,7 @@ class Lab:
         if self._is_settled:
             return
         self._is_settled = True
-        self._seconds = time.monotonic() - self._begun_at
+        self._seconds = time.monotonic() - self._begun_s
         runner = self._environment.runner
         if not isinstance(runner, MasterRunner):
             self._settle()
@@ -97,7 +97,7 @@ class Lab:
     def on_quitting(self, environment: Any, **_: object) -> None:
         """Locust ends: the figures, and the exit status."""
         runner = environment.runner
-        if isinstance(runner, WorkerRunner) or not self._begun_at:
+        if isinstance(runner, WorkerRunner) or not self._begun_s:
             return
         runner.stop()
         record, options = self.recorder.record, environment.parsed_options
@@ -105,7 +105,7 @@ class Lab:
         if any(check.is_met is False for check in checks):
             environment.process_exit_code = MISSED_EXIT
         if options.record:
-            Path(options.record).write_text(json.dumps({"took_s": self._seconds, **record.dump()}), "utf-8")
+            Path(options.record).write_text(json.dumps({"begun_at": self._begun_at, "took_s": self._seconds, **record.dump()}), "utf-8")
         else:
             print("\n".join(["", *format_record(record, self._seconds), *format_checks(checks), ""]))
 
@@ -133,7 +133,7 @@ class Lab:
         while True:
             gevent.sleep(1.0)
             if not self._is_settled:
-                line = format_live(self.recorder.record, time.monotonic() - self._begun_at, self.recorder.second() - 1)
+                line = format_live(self.recorder.record, time.monotonic() - self._begun_s, self.recorder.second() - 1)
                 print(line, flush=True)
 
 

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from wsrouter import Context, Duration, Option, Size
 
+HOST = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8]
+
 
 async def stamps(
     context: Context,
@@ -18,12 +20,11 @@ async def stamps(
     size: Annotated[Size, Option(ge=0, description="How large a message is; never less than its stamp.")] = 0,
 ) -> AsyncIterator[str]:
     """The k-th is due at start + k * every; when it is late it says so by that time, and none is left out."""
-    host = Path("/proc/sys/kernel/random/boot_id").read_text("ascii")[:8]
     sender = f"stamps-{os.getpid()}-{time.monotonic_ns()}"
     start_s, number = context.clock.monotonic(), 0
     while True:
         due_s = start_s + number * every
         await context.clock.sleep(max(0.0, due_s - context.clock.monotonic()))
-        head = f'{{"lab":["{host}","{sender}",{number},{round(due_s * 1e9)}],"pad":"'
+        head = f'{{"lab":["{HOST}","{sender}",{number},{round(due_s * 1e9)}],"pad":"'
         yield head + "x" * (size - len(head) - 2) + '"}'
         number += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -19,10 +19,8 @@ def run_faulty_server(behave: Serve) -> Iterator[str]:
     """Serves each connection with `behave` while the body lasts; the address."""
 
     def handle(connection: ServerConnection) -> None:
-        try:
+        with suppress(ConnectionClosed):
             behave(connection)
-        except ConnectionClosed:
-            pass
 
     with serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
         thread = threading.Thread(target=server.serve_forever)
