@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from loadtest.processes import FOREIGN_VARIABLES, HERE, ROOT, START_S, STOP_S, MeasureError, find_port, pin
 
@@ -54,6 +56,11 @@ class LabDaemon:
         """The records of its log that are errors, and lines that are no records at all."""
         return [line for line in self.log.read_text("utf-8", "replace").splitlines() if line and is_wrong(line)]
 
+    def closes(self) -> Counter[str]:
+        """Why connections ended, by its records: `slow_consumer 1013`."""
+        records = (read_record(line) for line in self.log.read_text("utf-8", "replace").splitlines() if '"connection.closed"' in line)
+        return Counter(f"{record.get('cause')} {record.get('code') or ''}".strip() for record in records if record.get("event") == "connection.closed")
+
     def _start(self) -> None:
         begin = self.log.stat().st_size if self.log.exists() else 0
         command = [sys.executable, "-m", "wsrouter", "run", "--config", str(SITE), "--listen", f"127.0.0.1:{self.port}"]
@@ -77,11 +84,17 @@ class LabDaemon:
 
 def is_wrong(line: str) -> bool:
     """Whether a line of the log tells of something that must not be."""
+    record = read_record(line)
+    return not record or record.get("level") in WRONG
+
+
+def read_record(line: str) -> dict[str, Any]:
+    """A line of the log; an empty one where it is no record."""
     try:
         record = json.loads(line)
     except ValueError:
-        return True
-    return not isinstance(record, dict) or record.get("level") in WRONG
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -191,6 +192,7 @@ def run_scenario(arguments: argparse.Namespace, thresholds: Sequence[Threshold])
             samples=samples,
             checks=[],
             marks=steering.marks,
+            log_closes=daemon.closes() if daemon is not None else Counter(),
         )
         run.checks = [*judge(run.record, thresholds, run.seconds), *judge_server(run, scenario, daemon)]
         return run
@@ -255,7 +257,10 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     page, summary = write_reports(run, arguments.reports)
-    print("\n".join(["", *format_record(run.record, run.seconds), *format_checks(run.checks), "", f"report   {show(page)}", f"summary  {show(summary)}"]))
+    by_log = [f"{'closed, by the daemon':<30}{count:,} x {cause}" for cause, count in run.log_closes.most_common()]
+    print(
+        "\n".join(["", *format_record(run.record, run.seconds), *by_log, *format_checks(run.checks), "", f"report   {show(page)}", f"summary  {show(summary)}"])
+    )
     return 0 if run.is_good else MISSED_EXIT
 
 

@@ -106,6 +106,7 @@ def render_panel(panel: Panel, run: Run) -> str:
 def render_ends(run: Run) -> list[tuple[str, str]]:
     """Why connections ended, the most frequent first; then what is an error."""
     rows = [(cause, f"{count:,}") for cause, count in run.record.closes.most_common()]
+    rows += [(f"by the daemon's log: {cause}", f"{count:,}") for cause, count in run.log_closes.most_common()]
     return rows + [(f"error: {text}", f"{count:,}") for text, count in run.record.errors.most_common()]
 
 
@@ -124,7 +125,6 @@ def render_summary(run: Run, page: str) -> str:
     lines += ["", f"| milliseconds | {' | '.join(HEAD[1:])} |", f"|---{'|--:' * (len(HEAD) - 1)}|"]
     lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in list_times(run.record)]
     lines += ["", "| count | |", "|---|--:|", *(f"| {name} | {value} |" for name, value in list_counts(run.record, run.seconds))]
-    lines += [f"| closed: {cause} | {count:,} |" for cause, count in run.record.closes.most_common()]
-    lines += [f"| error: {text} | {count:,} |" for text, count in run.record.errors.most_common()]
+    lines += ["", "| how connections ended | |", "|---|--:|", *(f"| {text} | {count} |" for text, count in render_ends(run))]
     lines += ["", *(f"- {name}: {value}" for name, value in run.facts), ""]
     return "\n".join(lines)

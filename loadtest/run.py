@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,8 @@ class Run:
     checks: list[Check]
     marks: list[tuple[float, str]] = field(default_factory=list)
     """Moments of the wall clock at which something was done to the server."""
+    log_closes: Counter[str] = field(default_factory=Counter)
+    """Why connections ended by the log of the daemon, where it is ours: a slow reader sees the close long after."""
 
     @property
     def is_good(self) -> bool:
@@ -73,7 +76,14 @@ def client_panels(run: Run) -> list[Panel]:
 
     found = [Panel("Connections open", "", times_s, [Series("open", "1", until_end(open_connections(counted("opened"), counted("closed"))))], is_filled=True)]
     if record.counts["sent"] or record.counts["received"]:
-        found.append(Panel("Messages in a second", "/s", times_s, [Series("sent", "1", whole("sent")), Series("received", "2", whole("received"))]))
+        found.append(
+            Panel(
+                "Messages in a second",
+                "/s",
+                times_s,
+                [Series(what, colour, whole(what)) for what, colour in (("sent", "1"), ("received", "2")) if record.counts[what]],
+            )
+        )
     for what, title in (("round_trip", "Round trip"), ("delivery", "Delivery"), ("connect", "Time to connect"), ("return", "Back after a loss")):
         if what in record.times and (what in {"round_trip", "delivery"} or sum(what in times for times in record.seconds.values()) > 2):
             found.append(
