@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-from locust import events
+from locust import events, runners
 from locust.runners import MasterRunner, WorkerRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the checkout, wherever locust was started
@@ -37,6 +37,7 @@ from loadtest.verdict import MISSED_EXIT, judge, read_thresholds
 
 __all__ = ["Burst", "Echo", "Idle", "Reconnect", "Room", "Slow", "Ticker", "Transform"]
 
+runners.WORKER_REPORT_INTERVAL = 1.0  # three seconds are too long for a line each second
 SETTLE, SETTLED = "wsrouter_settle", "wsrouter_settled"
 
 
@@ -130,10 +131,11 @@ class Lab:
         self._settled_workers.add(msg.node_id)
 
     def _tell_live(self) -> None:
+        ago_s = 2 if isinstance(self._environment.runner, MasterRunner) else 1  # workers report each second
         while True:
             gevent.sleep(1.0)
             if not self._is_settled:
-                line = format_live(self.recorder.record, time.monotonic() - self._begun_s, self.recorder.second() - 1)
+                line = format_live(self.recorder.record, time.monotonic() - self._begun_s, self.recorder.second() - ago_s)
                 print(line, flush=True)
 
 

@@ -95,6 +95,19 @@ def test_a_server_that_stalls_in_mid_run_shows_in_p99_and_max(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_latency_counts_from_when_a_message_was_due_also_where_the_stalled_server_lets_nobody_send(tmp_path: Path) -> None:
+    """So much is sent that the kernel's buffers fill: later messages are sent when the server goes on, and were due before."""
+    with run_faulty_server(Stalling(after_s=1.0, for_s=2.0)) as url:
+        load(tmp_path, "echo", "--url", url, "--users", "1", "--rate", "20", "--size", "900000", "--time", "5s")
+    late, found = milliseconds(tmp_path, "sent late (generator)"), milliseconds(tmp_path, "round trip")
+    assert late["max"] > 300  # it could not send
+    assert 1500 < found["p99"] <= found["max"] < 3000
+    assert found["p90"] > 800
+    assert count(tmp_path, "sent") > 75
+    assert 0 == count(tmp_path, "lost")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "wrong"),
     [

@@ -22,7 +22,7 @@ def run_faulty_server(behave: Serve) -> Iterator[str]:
         with suppress(ConnectionClosed):
             behave(connection)
 
-    with serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
+    with serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None, max_size=None, max_queue=1) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
