@@ -57,16 +57,23 @@ class Steering:
 
     def follow(self, process: subprocess.Popen[str]) -> None:
         """Shows what Locust says until it ends."""
+        try:
+            self._show_lines(process)
+        except KeyboardInterrupt:  # Locust has it too, and ends as if the time were over
+            print("stopping; once more leaves no report", flush=True)
+            process.communicate()
+        process.wait()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+
+    def _show_lines(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             if self._scenario.kills and self._daemon is not None and self._timer is None:  # the first line comes after the first second
                 self._timer = threading.Timer(max(0.0, self._time_s / 2 - 1.0), self._kill)
                 self._timer.start()
             print(line, end="", flush=True)
-        process.wait()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
 
     def _kill(self) -> None:
         assert self._daemon is not None

@@ -33,10 +33,11 @@ def run_faulty_server(behave: Serve) -> Iterator[str]:
 
 
 class Stalling:
-    """Echoes, but answers nobody for a while, once, some time after the first message."""
+    """Answers each message, by default with itself; but nobody for a while, once, some time after the first message."""
 
-    def __init__(self, after_s: float, for_s: float) -> None:
+    def __init__(self, after_s: float, for_s: float, answer: Callable[[Any], Any] = lambda message: message) -> None:
         self._after_s, self._for_s = after_s, for_s
+        self._answer = answer
         self._first_at: float | None = None
 
     def __call__(self, connection: ServerConnection) -> None:
@@ -45,7 +46,7 @@ class Stalling:
             begin = self._first_at + self._after_s
             if begin <= time.monotonic() < begin + self._for_s:
                 time.sleep(max(0.0, begin + self._for_s - time.monotonic()))
-            connection.send(message)
+            connection.send(self._answer(message))
 
 
 def answer_wrongly(answers: Callable[[int, Any], list[Any]]) -> Serve:
