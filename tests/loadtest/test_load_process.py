@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from support.faulty_server import Stalling, answer_wrongly, run_faulty_server
 from support.daemon import ROOT
+from support.faulty_server import Stalling, answer_wrongly, run_faulty_server
 
 Result = subprocess.CompletedProcess[str]
 
