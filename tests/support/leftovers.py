@@ -7,6 +7,7 @@ import functools
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,11 @@ GRACE_S = 1.0
 
 def child_processes() -> set[int]:
     """The children of this process, dead ones that nobody waited for included; empty where there is no /proc."""
-    return {int(child) for listing in Path("/proc/self/task").glob("*/children") for child in listing.read_text().split()}
+    found: set[int] = set()
+    for listing in Path("/proc/self/task").glob("*/children"):
+        with suppress(FileNotFoundError):  # the thread has ended meanwhile
+            found |= {int(child) for child in listing.read_text().split()}
+    return found
 
 
 def describe_and_end(child: int) -> str:

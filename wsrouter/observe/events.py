@@ -85,7 +85,7 @@ EVENTS: Final = (
     Event("admin.unavailable", "warning", "It is not: its address cannot be had.", ("address", "why", "fix")),
     Event("admin.refused", "warning", "Somebody asked the private side without the token, or with a wrong one.", ("path", "peer", "fix")),
     Event("admin.failed", "error", "wsrouter failed to answer a request of the private side.", ("path", "task", "error")),
-    Event("service_manager.unreachable", "warning", "systemd cannot be told how the daemon is.", ("error", "fix")),
+    Event("systemd.unreachable", "warning", "systemd cannot be told how the daemon is.", ("error", "fix")),
     Event("uvloop.missing", "warning", "uvloop is not installed: it runs on Python's own event loop.", ("effect", "fix")),
     Event("log.suppressed", "info", "So many records of one kind were left out, as they came too fast.", ("of", "handler", "suppressed")),
     Event("log.dropped", "warning", "So many lines were lost.", ("lines", "why")),
