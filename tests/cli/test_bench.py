@@ -289,15 +289,15 @@ def certificate(tmp_path_factory):
     return folder
 
 
-def test_a_certificate_that_nobody_vouches_for_is_named_and_k_believes_it(certificate, bench):
+def test_a_certificate_that_nobody_vouches_for_is_named_and_n_believes_it(certificate, bench):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     with bad_server(lambda *_: None, ssl=context) as url:
         secure = url.replace("ws:", "wss:")
         refused, figures, _ = bench(secure, "-c", "1", "-t", "50ms")
-        believed, trusting, _ = bench(secure, "-c", "1", "-t", "50ms", "--insecure")
+        believed, trusting, _ = bench(secure, "-c", "1", "-t", "50ms", "--no-check")
 
-    assert (refused, {"cannot connect: the certificate is not believed: self-signed certificate; -k believes any": 1}) == (1, figures["errors"])
+    assert (refused, {"cannot connect: the certificate is not believed: self-signed certificate; -n believes any": 1}) == (1, figures["errors"])
     assert (believed, {}) == (0, trusting["errors"])
     assert trusting["round_trip"]["count"] > 0
 

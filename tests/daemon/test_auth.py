@@ -107,6 +107,13 @@ def test_without_a_good_token_nobody_comes_in(tmp_path: Path, arguments: dict[st
         assert "canary" not in daemon.transcript()
 
 
+def test_who_brings_no_credentials_is_told_of_with_the_places_where_they_may_stand(tmp_path: Path) -> None:
+    with run(tmp_path, site(f"{{tokens: {{alice: {ALICE}}}, query: token}}")) as daemon:
+        assert 401 == status(daemon)
+        fix = daemon.wait_for("handshake.refused")["fix"]
+        assert "send Authorization: Bearer TOKEN or the subprotocols bearer, TOKEN or the query parameter token" == fix
+
+
 def test_a_cookie_without_an_origin_is_refused(tmp_path: Path) -> None:
     with run(tmp_path, site(f"{{tokens: {{alice: {ALICE}}}, cookie: session}}")) as daemon:
         assert 403 == status(daemon, additional_headers={"Cookie": f"session={ALICE}"})

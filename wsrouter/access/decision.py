@@ -47,9 +47,9 @@ class Authenticator(Protocol):
         """Gives back what it holds open; called in the loop."""
 
 
-def wrong(detail: str, *, is_guess: bool = True) -> Rejected:
+def wrong(detail: str, fix: str = "", *, is_guess: bool = True) -> Rejected:
     """Credentials that nobody has."""
-    return Rejected(Refusal(Reason.UNAUTHENTICATED, detail), is_guess)
+    return Rejected(Refusal(Reason.UNAUTHENTICATED, detail, fix), is_guess)
 
 
 def unavailable(detail: str, fix: str = "") -> Rejected:

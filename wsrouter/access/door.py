@@ -44,7 +44,7 @@ class Door:
             except CredentialsError as error:
                 return self._challenged(wrong(str(error)))
             if credentials is None:
-                return self._challenged(wrong("no credentials", is_guess=False))
+                return self._challenged(wrong("no credentials", self._places(), is_guess=False))
             if credentials.place == "cookie" and not request.fields.get_all("Origin"):
                 # Browsers send cookies along for any page; their Origin is what tells whose page it is.
                 return Rejected(Refusal(Reason.ORIGIN, "credentials in a cookie without an Origin header", "send the token in Authorization"))
@@ -52,6 +52,13 @@ class Door:
         if isinstance(decision, Rejected):
             return self._challenged(decision)
         return decision if isinstance(decision, User) else partial(self._later, decision)
+
+    def _places(self) -> str:
+        """Where a client may put its credentials, for the record of one that has none."""
+        if self.authenticator.challenge.startswith("Basic"):
+            return "send Authorization: Basic"
+        others = [f"the {kind} {name}" for kind, name in (("query parameter", self.parameter), ("cookie", self.cookie)) if name]
+        return "send " + " or ".join(["Authorization: Bearer TOKEN", "the subprotocols bearer, TOKEN", *others])
 
     def still_admits(self, request: Request, user: str, before: Door | None) -> bool:
         """Whether somebody who came in through `before` could come in again, as far as that is known without asking outside."""

@@ -76,7 +76,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--origin", metavar="ORIGIN", help="send an Origin header, as a web page's browser does")
     parser.add_argument("-s", "--subprotocol", dest="subprotocols", metavar="NAME", action="append", default=[], help="offer a subprotocol; repeatable")
-    parser.add_argument("-k", "--insecure", action="store_true", help="believe any certificate of a wss:// server")
+    parser.add_argument("-n", "--no-check", action="store_true", help="believe any certificate of a wss:// server")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, times in seconds")
 
 
@@ -165,7 +165,7 @@ def make_target(arguments: Namespace) -> Target:
     if parts.scheme == "wss":
         import ssl
 
-        tls = unchecked_context() if arguments.insecure else ssl.create_default_context()
+        tls = unchecked_context() if arguments.no_check else ssl.create_default_context()
     return Target(url, host, port or (443 if tls else 80), path, tls=tls, headers=tuple(headers))
 
 
@@ -210,7 +210,7 @@ def read_thresholds(arguments: Namespace) -> list[Threshold]:
 def describe_problem(error: OSError | ValueError) -> str:
     """Why there is no connection; a certificate that is not believed is named."""
     reason = getattr(error, "verify_message", None)  # of an ssl.SSLCertVerificationError
-    return f"the certificate is not believed: {escape(reason)}; -k believes any" if reason else describe_failure(error)
+    return f"the certificate is not believed: {escape(reason)}; -n believes any" if reason else describe_failure(error)
 
 
 def make_figures(plan: Plan) -> Figures:

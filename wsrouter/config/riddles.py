@@ -32,6 +32,7 @@ class Answer(NamedTuple):
 
 _BRACKETED_ADDRESS: Final = re.compile(r"""(?<!["'\w])\[[0-9A-Fa-f:.%]*:[0-9A-Fa-f:.%]*\](?::\d+)?(?!["'])""")
 _PAIR: Final = re.compile(r"^(?P<head>\s*(?:- +)*[^\s#'\"{\[][^#]*?:[ ]+)(?P<value>\S.*?)\s*$")
+_NO_SPACE: Final = re.compile(r"^\s*(?:- +)*(?P<key>[^\s#'\"{\[:][^\s:]*):(?P<value>[{\[])")
 _COMMENT: Final = re.compile(r"\s#.*$")
 _WORDS: Final = {
     "<document start>": "this belongs to nothing that stands above it: indent it as the lines that it belongs to",
@@ -119,6 +120,8 @@ def _pair(fault: Fault, lines: list[str]) -> Answer | None:
     """A line `key: value` whose value, or whose place, cannot be."""
     line = _COMMENT.sub("", lines[fault.line]) if fault.line < len(lines) else ""
     match = _PAIR.match(line)
+    if "expected key" in fault.problem and (tight := _NO_SPACE.match(line)):
+        return Answer(fault.line, tight.start("value"), f"a space is missing after the colon: write {tight['key']}: {tight['value']}…")
     if "mapping values" in fault.problem:
         return _second_colon(fault, line, match) or _indented(fault, line, lines)
     if "expected key" in fault.problem and match and match["value"][0] in "\"'":
@@ -135,8 +138,10 @@ def _pair(fault: Fault, lines: list[str]) -> Answer | None:
 
 
 def _second_colon(fault: Fault, line: str, match: re.Match[str] | None) -> Answer | None:
-    """`message: now: {now}`, which YAML takes for two keys on one line."""
+    """`message: now: {now}`, which YAML takes for two keys on one line; after a path the second one is a handler."""
     if match and ": " in f"{match['value']} " and fault.column >= match.start("value"):
+        if match["head"].lstrip().startswith("/"):
+            return Answer(fault.line, match.start("value"), f"a second colon on one line needs braces: write {{{match['value']}}}")
         return Answer(fault.line, match.start("value"), f"text with a colon in it must be in quotes: write {quoted(match['value'])}")
     return None
 

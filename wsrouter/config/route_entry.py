@@ -73,9 +73,14 @@ class RouteReader:
         self._defaults = defaults if usable else MappingNode(defaults.place, ())
         self._settings = settings if isinstance(settings, RouteSettings) else RouteSettings()
         self._sources = places_of(self._defaults)
+        self._empty: ScalarNode | None = None  # the path just before, where nothing stands below it
 
     def read(self, key: ScalarNode, node: Node) -> RouteEntry | None:
         """The route of one entry; None, with all its problems noted, where it cannot be."""
+        before, self._empty = self._empty, key if isinstance(node, ScalarNode) and is_nothing(node) else None
+        if before is not None and not key.text.startswith("/"):
+            self._problems.add(key.place, f"{key.text} stands beside {before.text}, not below it: indent it by two more spaces")
+            return None
         known = self._placeholders(key)
         written = self._written(key, node)
         if written is None:
