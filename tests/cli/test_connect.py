@@ -62,7 +62,7 @@ def run_as_process(*argv, **arguments):
 
 
 def test_text_of_x_is_sent_and_the_answer_printed_with_its_time(start_server, capsys):
-    status = connect.run(parse(start_server(echo), "-x", "bonjour", "-w", "0.2"))
+    status = connect.run(parse(start_server(echo), "-x", "bonjour", "-w", "200ms"))
 
     out, err = capsys.readouterr()
     assert status == 0

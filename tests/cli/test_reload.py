@@ -103,7 +103,7 @@ def test_without_a_daemon_one_line_says_where_it_looked(wsrouter, write):
 def test_an_outcome_that_does_not_come_in_time_fails(wsrouter, write):
     site = write("site.yaml", "routes: {/echo: echo}")
     with answering(site, ScriptedSteering(None)):
-        code, out, err = wsrouter("reload", "--timeout", "0.2")
+        code, out, err = wsrouter("reload", "--timeout", "200ms")
 
     assert (code, out) == (1, "")
     assert err == "the daemon did not answer within 0.2 s; the reload goes on, and wsrouter status tells what became of it\n"

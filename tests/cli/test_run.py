@@ -127,6 +127,7 @@ def test_a_plugin_that_needs_an_option_says_what_to_write(start, tmp_path: Path)
     [
         (["run", "nope.yaml"], 1, "nope.yaml: there is no such file; wsrouter init makes a site, wsrouter new a plugin"),
         (["run", "nope.py"], 1, "nope.py: there is no such file; wsrouter init makes a site, wsrouter new a plugin"),
+        (["run", "site.yml"], 1, "site.yml: there is no such file; did you mean site.yaml?"),
         (["--config", "nope.yaml"], 1, "nope.yaml: there is no such file; wsrouter init makes a site, wsrouter new a plugin"),
         (["run", "empty"], 78, "empty:1:1: there is no plugin here: write one, for example with wsrouter new hello"),
         (["run", "with_site"], 78, "with_site:1:1: there is no plugin here, but a site: write with_site/site.yaml"),

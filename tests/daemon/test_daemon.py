@@ -78,7 +78,10 @@ def test_a_port_in_use_is_one_line_and_1(daemon, tmp_path: Path) -> None:
         running = daemon(ECHO, args=["--listen", f"127.0.0.1:{port}"], listening=False)
 
         assert running.wait() == 1
-    assert (running.stray, running.records) == ([f"cannot listen on 127.0.0.1:{port}: another process listens on it; stop that, or take another port (--listen, server.listen)"], [])
+    assert (running.stray, running.records) == (
+        [f"cannot listen on 127.0.0.1:{port}: another process listens on it; stop that, or take another port (--listen, server.listen)"],
+        [],
+    )
 
 
 def test_a_handler_that_refuses_to_start_is_one_line_and_1_and_those_before_it_are_stopped(daemon) -> None:

@@ -100,7 +100,9 @@ async def test_a_bind_that_fails_is_a_reload_that_fails_and_leaves_everything(tm
         async with run_site(tmp_path, listen(f"127.0.0.1:{ports[0]}"), listen=()) as site, site.connect("/echo") as client:
             outcome = await site.reload(listen(f"127.0.0.1:{ports[1]}", f"127.0.0.1:{busy}") + "  # and a route\nlog: {connections: none}\n")
             assert not outcome.ok
-            assert (f"cannot listen on 127.0.0.1:{busy}: another process listens on it; stop that, or take another port (--listen, server.listen)",) == outcome.problems
+            assert (
+                f"cannot listen on 127.0.0.1:{busy}: another process listens on it; stop that, or take another port (--listen, server.listen)",
+            ) == outcome.problems
             assert await is_refused(f"ws://127.0.0.1:{ports[1]}")
             assert [f"ws://127.0.0.1:{ports[0]}"] == serving(site)
             assert await echoes(serving(site)[0])

@@ -158,11 +158,25 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-w",
         "--wait",
-        metavar="SECONDS",
-        type=float,
+        metavar="TIME",
+        type=parse_wait,
         default=WAIT_S,
-        help="how long to listen after -x or the end of stdin; -1 until the server closes (default %(default)g)",
+        help="how long to listen after -x or the end of stdin; -1 until the server closes (default %(default)gs)",
     )
+
+
+def parse_wait(text: str) -> float:
+    """A time, with or without a unit; a negative number is for ever.
+
+    Raises:
+        ArgumentTypeError: if it is neither; argparse prints it.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        from wsrouter.cli.quantities import parse_time  # here, as it is seldom needed
+
+        return parse_time(text)
 
 
 def run(arguments: Namespace) -> int:

@@ -1,4 +1,4 @@
-"""What options of `wsrouter bench` are worth: counts, rates, sizes and times, with what is allowed when one is none."""
+"""What options of commands are worth: counts, rates, sizes and times, with what is allowed when one is none."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from wsrouter.cli.control_client import add_json_argument, add_problems, ask, print_json, refuse
+from wsrouter.cli.quantities import parse_time
 from wsrouter.cli.site_choice import add_site_arguments, report
 
 if TYPE_CHECKING:
@@ -32,20 +33,8 @@ exit codes:
 def add_arguments(parser: ArgumentParser) -> None:
     """Declares the arguments."""
     add_site_arguments(parser)
-    parser.add_argument("--timeout", type=seconds, default=60.0, metavar="SECONDS", help="how long to wait for the outcome, 60 by default")
+    parser.add_argument("--timeout", type=parse_time, default=60.0, metavar="TIME", help="how long to wait for the outcome (default 60s)")
     add_json_argument(parser)
-
-
-def seconds(text: str) -> float:
-    """Parses a time to wait.
-
-    Raises:
-        ValueError: if it is no number above zero; argparse turns it into a usage error.
-    """
-    value = float(text)
-    if not 0 < value <= 86400:
-        raise ValueError(text)
-    return value
 
 
 def run(arguments: Namespace) -> int:

@@ -86,11 +86,19 @@ def readable(path: Path, note: str = "") -> Path:
         path.stat()
     except OSError as error:
         missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-        why = "there is no such file; wsrouter init makes a site, wsrouter new a plugin" if missing else f"cannot be read: {error.strerror}"
+        why = f"there is no such file; {_cure_of_missing(path)}" if missing else f"cannot be read: {error.strerror}"
         raise CommandError(f"{path}{note}: {why}") from None
     if not os.access(path, os.R_OK):
         raise CommandError(f"{path}{note}: cannot be read: permission denied; give the user that runs wsrouter the right to read it")
     return path
+
+
+def _cure_of_missing(path: Path) -> str:
+    """What else may have been meant: the same name with another ending, else a new file."""
+    for ending in (".yaml", ".yml", ".py"):
+        if path.with_suffix(ending).is_file():
+            return f"did you mean {path.with_suffix(ending)}?"
+    return "wsrouter init makes a site, wsrouter new a plugin"
 
 
 def load_named(path: Path, problems: Problems) -> Site | None:

@@ -195,7 +195,8 @@ def _length(form: Form) -> str:
     if most is not None:
         parts.append(f"of at most {most} characters")
     if pattern is not None:
-        parts.append(f"that matches {pattern}")
+        examples = form.bound("examples")
+        parts.append(f"like {examples[0]}" if isinstance(examples, list) and examples else f"that matches {pattern}")
     return f" {' and '.join(parts)}" if parts else ""
 
 

@@ -50,7 +50,12 @@ class Latest(Setting, frozen=True):
 
     latest: Annotated[
         str,
-        Option(pattern=r"^message(\.[^.\s]+)+$", max_length=256, description="Where the key stands in a JSON message, as message.symbol."),
+        Option(
+            pattern=r"^message(\.[^.\s]+)+$",
+            max_length=256,
+            examples=["message.symbol"],
+            description="Where the key stands in a JSON message, as message.symbol.",
+        ),
     ]
 
 

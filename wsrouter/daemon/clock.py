@@ -20,4 +20,5 @@ class SystemClock:
 
     async def sleep(self, delay_s: float) -> None:
         """Waits; zero or less gives way once."""
-        await asyncio.sleep(max(0.0, delay_s))
+        # uvloop's timers have whole milliseconds: it would take less than half of one for none, and a source that sleeps so would never rest.
+        await asyncio.sleep(max(0.001, delay_s) if delay_s > 0 else 0)

@@ -300,7 +300,11 @@ def _bind(sock: socket.socket, name: Any) -> None:
 def _explain(error: OSError, address: Address) -> str:
     """The error in words that say what to do."""
     if error.errno == errno.EADDRINUSE:
-        return error.strerror if address.kind == "unix" and error.strerror else "another process listens on it; stop that, or take another port (--listen, server.listen)"
+        return (
+            error.strerror
+            if address.kind == "unix" and error.strerror
+            else "another process listens on it; stop that, or take another port (--listen, server.listen)"
+        )
     if error.errno == errno.EADDRNOTAVAIL:
         return "no such address on this machine"
     if error.errno == errno.EACCES and address.kind == "unix":
