@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wsrouter.access.bounds import OVERLOAD_AFTER_S, OVERLOAD_LAG_S
+from wsrouter.access.bounds import OVERLOAD_AFTER_S, OVERLOAD_LAG_S, OVERLOAD_MEMORY
 from wsrouter.access.overload import WELL_LAG_S, Overload
 
 LATE, WELL, BETWEEN = OVERLOAD_LAG_S, WELL_LAG_S, (OVERLOAD_LAG_S + WELL_LAG_S) / 2
@@ -47,3 +47,20 @@ def test_who_was_refused_is_counted_anew_each_time():
     assert 7 == overload.refused
     play(overload, *[LATE] * 5, at=200)
     assert 0 == overload.refused
+
+
+def test_memory_that_is_nearly_full_counts_at_once_and_until_it_was_not_for_so_long():
+    overload = Overload()
+    assert overload.answered(0, WELL, OVERLOAD_MEMORY - 0.01) is None
+    assert "began" == overload.answered(1, WELL, OVERLOAD_MEMORY)
+    assert (True, "85% of the memory that it may have is in use") == (overload.is_memory_short, overload.why)
+    assert [None, None, None] == [overload.answered(at, WELL, share) for at, share in [(2, 0.5), (4, 0.9), (5, 0.5)]]
+    assert overload.answered(5 + OVERLOAD_AFTER_S - 0.1, WELL, 0.5) is None
+    assert "ended" == overload.answered(5 + OVERLOAD_AFTER_S, WELL, 0.5)
+
+
+def test_it_ends_when_neither_is_too_much():
+    overload = Overload()
+    assert [(OVERLOAD_AFTER_S, "began")] == play(overload, *[LATE] * 5)
+    assert [None] * 5 == [overload.answered(10 + number * STEP_S, WELL, 0.9) for number in range(5)]
+    assert "ended" == [overload.answered(20 + number * STEP_S, WELL, 0.1) for number in range(5)][-1]

@@ -525,3 +525,16 @@ def test_while_the_loop_answers_late_newcomers_are_refused_and_who_is_here_stays
     assert ["overload.began", "overload.ended"] == [event for event, _ in house.notes.noticings]
     assert 1 == house.notes.noticings[1][1]["refused"]
     assert [True, False] == told
+
+
+def test_while_memory_is_nearly_full_newcomers_are_refused_and_who_is_here_stays():
+    house = House()
+    here = house.knock(to_head())
+    house.hub.memory_share = lambda: 0.9
+    house.hub.answered(0.0)
+    assert house.knock(to_head()).sent.startswith(b"HTTP/1.1 503 ")
+    assert (Reason.OVERLOAD, "90% of the memory that it may have is in use") == (house.refusal.reason, house.refusal.detail)
+    here.read(HELLO)
+    assert here.sent.endswith(frame(TEXT, b"hello"))
+    event, facts = house.notes.noticings[0]
+    assert ("overload.began", 90, True) == (event, facts["memory_percent"], "MemoryMax" in facts["fix"])

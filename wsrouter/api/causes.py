@@ -77,7 +77,7 @@ class Reason(Enum):
     AUTH_UNAVAILABLE = ("auth_unavailable", 503, "nobody could tell in time who this is")
     TOO_MANY = ("too_many", 429, "this client has too many connections or failures")
     FULL = ("full", 503, "no room for another connection")
-    OVERLOAD = ("overload", 503, "wsrouter is behind with its work, and takes nobody more meanwhile")
+    OVERLOAD = ("overload", 503, "wsrouter is behind with its work or short of memory, and takes nobody more meanwhile")
     DRAINING = ("draining", 503, "wsrouter is stopping")
     QUARANTINED = ("quarantined", 503, "the route's handler fails too often and is paused")
     REFUSED = ("refused", 403, "on_handshake of its handler refused it, with this status or its own")

@@ -13,6 +13,7 @@ from wsrouter.access.addresses import parse_networks
 from wsrouter.config.settings import Listen
 from wsrouter.daemon.health import Health, NotReady
 from wsrouter.daemon.listeners import Listeners
+from wsrouter.daemon.memory import MemoryGauge
 from wsrouter.daemon.open_files import most_connections
 from wsrouter.daemon.retirement import Retirement
 from wsrouter.observe.logs import get_logger
@@ -77,6 +78,8 @@ class Running:
         self.hub = Hub(loop=asyncio.get_running_loop(), clock=clock, observer=records, limits=self._limits_of(server))
         self.hub.open_files = open_files
         self.hub.on_overload = self._on_overload
+        memory = MemoryGauge()
+        self.hub.memory_share = memory.share if memory.has_limit else None
         self.around = Surroundings(
             clock=clock,
             topics=self.hub.topics,
@@ -146,7 +149,7 @@ class Running:
 
     def _on_overload(self, is_on: bool) -> None:
         if is_on:
-            self.health.not_ready(NotReady.OVERLOAD, f"the event loop is late again and again, by {1000 * self.hub.overload.lag_s:.0f} ms just now")
+            self.health.not_ready(NotReady.OVERLOAD, self.hub.overload.why)
         else:
             self.health.ready_again(NotReady.OVERLOAD)
 

@@ -42,7 +42,12 @@ EVENTS: Final = (
     Event("peer.vanished", "debug", "A peer connected and left without a byte.", ("peer",)),
     Event("accept.shed", "warning", "Too many sockets were half open: the oldest were cut off.", ("half_open",)),
     Event("accept.failed", "warning", "No socket could be accepted.", ("error", "fix")),
-    Event("overload.began", "warning", "The event loop is late again and again: newcomers are refused, and it is not ready.", ("lag_s", "connections", "fix")),
+    Event(
+        "overload.began",
+        "warning",
+        "The event loop is late again and again, or memory is nearly full: newcomers are refused, and it is not ready.",
+        ("lag_s", "memory_percent", "connections", "fix"),
+    ),
     Event("overload.ended", "info", "They are let in again.", ("duration_s", "refused")),
     Event("proxy.header_refused", "info", "A peer did not begin with the PROXY header that its listener asks for.", ("peer", "listener", "detail", "fix")),
     Event("tls.handshake_failed", "info", "A TLS handshake failed.", ("peer", "error")),

@@ -100,6 +100,8 @@ class Hub:
         self.overload = Overload()
         self.on_overload: Callable[[bool], None] | None = None
         """Told when it begins, and when it ends: for whoever says whether the daemon should be sent clients."""
+        self.memory_share: Callable[[], float] | None = None
+        """Tells how much of the memory that it may have the daemon has; None where it may have all there is."""
         self.probe: Probe | None = None
         self.waiting_room: WaitingRoom | None = None  # made when a decision on a newcomer must wait for the first time
         self.timers = Timers(loop.time, loop.call_at)
@@ -114,13 +116,16 @@ class Hub:
     def answered(self, late_s: float) -> None:
         """The loop has answered, so many seconds late: told of several times a second."""
         now, overload = self.loop.time(), self.overload
-        change = overload.answered(now, late_s)
+        change = overload.answered(now, late_s, self.memory_share() if self.memory_share is not None else 0.0)
         if change is None:
             return
         if change == "began":
             fix = "give it less to do or more processors; loop.stalled names what holds it up, if something does"
-            facts = {"lag_s": round(late_s, 2), "connections": len(self.connections), "fix": fix}
-            self.observer.noticed("overload.began", facts)
+            facts: dict[str, object] = {"lag_s": round(late_s, 2)}
+            if overload.is_memory_short:
+                fix = "let it have more memory (MemoryMax of its unit, ulimit -v), or lower server.limits.connections or outbox.size"
+                facts["memory_percent"] = round(100 * overload.memory_share)
+            self.observer.noticed("overload.began", {**facts, "connections": len(self.connections), "fix": fix})
         else:
             self.observer.noticed("overload.ended", {"duration_s": round(overload.lasted_s(now), 1), "refused": overload.refused})
         if self.on_overload is not None:

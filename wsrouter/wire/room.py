@@ -74,7 +74,7 @@ def find_refusal(hub: Hub, endpoint: Endpoint, client: str, user: str | None) ->
         return Refusal(Reason.FULL, fix=f"limits.connections of {endpoint.route} is {most}")
     if hub.overload.is_on:
         hub.overload.refused += 1
-        return Refusal(Reason.OVERLOAD, f"the event loop answers {hub.overload.lag_s:.2f} s late", "overload.began says what to do")
+        return Refusal(Reason.OVERLOAD, hub.overload.why, "overload.began says what to do")
     if hub.draining or not endpoint.accepts:
         return Refusal(Reason.DRAINING)
     return _refuse_quarantined(endpoint.quarantine)
