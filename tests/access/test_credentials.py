@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsrouter.access.credentials import Credentials, CredentialsError, find_bearer, find_cookie, find_credentials, parse_authorization
+from wsrouter.access.credentials import Credentials, CredentialsError, find_bearer, find_cookie, find_credentials, parse_authorization, without_tokens
 from wsrouter.wire.head import HeaderView
 
 ANY = st.text(st.characters(max_codepoint=255), max_size=80)
@@ -113,3 +113,17 @@ def test_any_subprotocols_have_a_token_or_none(names: list[str]) -> None:
 def test_any_cookies_are_searched(values: list[str], name: str) -> None:
     found = find_cookie(values, name)
     assert found is None or any(name + "=" in value for value in values)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["chat.v1", "bearer", "canary", "chat.v2"], ["chat.v1", "bearer", "chat.v2"]),
+        (["bearer", "canary", "bearer", "canary2"], ["bearer", "bearer"]),
+        (["bearer"], ["bearer"]),
+        (["chat.v1", "chat.v2"], ["chat.v1", "chat.v2"]),
+        ([], []),
+    ],
+)
+def test_what_stands_behind_bearer_is_no_subprotocol(names: list[str], expected: list[str]) -> None:
+    assert expected == without_tokens(names)

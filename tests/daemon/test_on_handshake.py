@@ -180,6 +180,16 @@ def test_the_steps_of_a_chain_are_asked_in_their_order_and_what_they_set_adds_up
         assert 404 == refused(daemon, "/?say=no").status_code
 
 
+def test_a_token_among_the_subprotocols_can_neither_be_chosen_nor_told_of(tmp_path: Path) -> None:
+    site = "routes: {'/room/{room}': {gate: {}, auth: {tokens: {alice: alice-canary-5f2c9e1ab3}}}}"
+    with run(tmp_path, site) as daemon:
+        with pytest.raises(InvalidStatus) as info:
+            connect(daemon.url("/room/red?say=v2"), subprotocols=["chat.v1", "bearer", "alice-canary-5f2c9e1ab3"])
+        assert 500 == info.value.response.status_code
+        assert daemon.wait_for("handler.failed")["error"].endswith("it offers chat.v1, bearer")
+        assert "canary" not in daemon.transcript()
+
+
 # Hooks that wait.
 
 

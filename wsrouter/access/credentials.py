@@ -93,6 +93,11 @@ def find_bearer(subprotocols: Sequence[str]) -> str | None:
     return None
 
 
+def without_tokens(subprotocols: Sequence[str]) -> list[str]:
+    """The subprotocols less those that stand after `bearer`."""
+    return [name for before, name in zip(["", *subprotocols], subprotocols, strict=False) if before != BEARER]
+
+
 def find_cookie(values: Sequence[str], name: str) -> str | None:
     """A cookie's value, without the quotes that may stand around it; the first of its name (RFC 6265, section 4.2)."""
     for value in values:

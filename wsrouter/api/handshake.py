@@ -53,7 +53,7 @@ class HandshakeRequest(Protocol):
 
     @property
     def subprotocols(self) -> Sequence[str]:
-        """The subprotocols that the client offers, in its order."""
+        """The subprotocols that the client offers, in its order; without the token after `bearer`, which must not be chosen."""
 
 
 # RFC 9110: a token (section 5.6.2), and what may stand in a field (5.5), less what is not ASCII, which no two readers take alike.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsrouter.access.credentials import offered, without_tokens
 from wsrouter.routing.path import parse_query, split_target
 from wsrouter.wire.head import HeaderView, target
 
@@ -52,5 +53,5 @@ class ClientRequest:
 
     @property
     def subprotocols(self) -> Sequence[str]:
-        """The subprotocols that the client offers, in its order."""
-        return [name for value in self.fields.get_all("Sec-WebSocket-Protocol") for part in value.split(",") if (name := part.strip(" \t"))]
+        """The subprotocols that the client offers, in its order, without the tokens among them: nothing that is chosen or told of these is a secret."""
+        return without_tokens(offered(self.fields))
