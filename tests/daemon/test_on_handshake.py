@@ -171,12 +171,12 @@ def test_the_hook_sees_who_the_user_is_and_is_not_asked_about_those_whom_the_sit
 def test_the_steps_of_a_chain_are_asked_in_their_order_and_what_they_set_adds_up(tmp_path: Path) -> None:
     step = "from wsrouter import Accept, Handler\nclass {name}(Handler):\n    def on_handshake(self, request):\n        return Accept(headers={headers})\n"
     plugins = {
-        "first.py": step.format(name="First", headers={"X-A": "first", "X-B": "first"}),
+        "first.py": step.format(name="First", headers={"X-A": "first", "x-b": "first"}),
         "second.py": step.format(name="Second", headers={"X-B": "second"}),
     }
     with run(tmp_path, "routes: {/: [first, second, gate]}", plugins=plugins) as daemon:
         with connect(daemon.url("/")) as client:
-            assert ("first", "second") == (client.response.headers["X-A"], client.response.headers["X-B"])
+            assert ("first", "second") == (client.response.headers["X-A"], client.response.headers["X-B"])  # raises where there are two
         assert 404 == refused(daemon, "/?say=no").status_code
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from inspect import isawaitable, iscoroutinefunction
 
 from wsrouter.api.causes import Reason
@@ -78,8 +78,14 @@ class Newcomers:
         if answer.subprotocol is not None and answer.subprotocol not in request.subprotocols:
             offered = ", ".join(request.subprotocols[:10]) or "none"
             raise HandlerError(f"on_handshake chose the subprotocol {answer.subprotocol}, which the client does not offer; it offers {offered}")
-        return Accept(subprotocol=answer.subprotocol or so_far.subprotocol, headers={**so_far.headers, **answer.headers})
+        return Accept(subprotocol=answer.subprotocol or so_far.subprotocol, headers=_join(so_far.headers, answer.headers))
 
     def _failed(self, name: str, request: HandshakeRequest, error: BaseException) -> Refusal:
         self._fence.failed_before(request.peer, name, "on_handshake", error)
         return Refusal(Reason.HANDLER_ERROR, type(error).__name__, route=self._fence.route, handler=name)
+
+
+def _join(before: Mapping[str, str], answer: Mapping[str, str]) -> dict[str, str]:
+    """The headers of both; what `answer` sets counts, in whatever case the other wrote its name."""
+    names = {name.lower() for name in answer}
+    return {**{name: value for name, value in before.items() if name.lower() not in names}, **answer}
