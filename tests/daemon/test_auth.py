@@ -181,6 +181,12 @@ def test_refuse_close_accepts_and_closes_with_a_code_that_a_page_can_read(tmp_pa
         assert not daemon.find_records("connection.opened")
 
 
+def test_refuse_close_tells_a_page_that_there_is_no_room_too(tmp_path: Path) -> None:
+    text = site(f"{{tokens: {{alice: {ALICE}}}, refuse: close}}", "limits: {connections: 1}")
+    with run(tmp_path, text) as daemon, connect(daemon.url(), subprotocols=["bearer", ALICE]):
+        assert (1013, "full") == close_code(daemon, subprotocols=["bearer", ALICE])
+
+
 @pytest.mark.parametrize("refuse", ["http", "close"])
 def test_ten_wrong_tokens_a_minute_from_one_address_then_even_the_right_one_waits(tmp_path: Path, refuse: str) -> None:
     with run(tmp_path, site(f"{{tokens: {{alice: {ALICE}}}, refuse: {refuse}}}")) as daemon:

@@ -286,7 +286,7 @@ class Handshake(asyncio.Protocol):
         refusal = self._room_for(newcomer.admitted, user)
         newcomers = endpoint.newcomers
         if refusal is not None:
-            self._refuse(refusal)
+            self._turn_away(newcomer, refusal)
         elif newcomers is None:
             self._welcome(newcomer, user, None)
         elif not newcomers.is_async:
