@@ -51,7 +51,7 @@ class MemoryGauge:
     def share(self) -> float:
         """The larger one of two shares: resident memory of the cgroup's limit, address space of the process's. Takes some 20 us."""
         try:
-            with open("/proc/self/statm", "rb") as file:
+            with Path("/proc/self/statm").open("rb") as file:
                 address_space, resident = (int(pages) * self._page_bytes for pages in file.read().split()[:2])
         except OSError:  # no /proc, or no file to spare in this moment
             return 0.0
