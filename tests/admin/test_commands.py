@@ -115,10 +115,10 @@ def test_a_reload_that_failed_answers_with_its_problems_and_with_the_folder_that
     [
         ([1], 'a request is an object, as {"command": "status"}, not a list'),
         (None, 'a request is an object, as {"command": "status"}, not null'),
-        ({}, 'no command is given; write it as {"command": "status"}, known are health, publish, reload, status'),
-        ({"command": 5}, 'command must be text, not a number; write it as {"command": "status"}, known are health, publish, reload, status'),
-        ({"command": "relod"}, "there is no command 'relod'; did you mean reload? known are health, publish, reload, status"),
-        ({"command": "x" * 5000}, f"there is no command '{'x' * 60}…'; known are health, publish, reload, status"),
+        ({}, 'no command is given; write it as {"command": "status"}, known are health, memory, publish, reload, status'),
+        ({"command": 5}, 'command must be text, not a number; write it as {"command": "status"}, known are health, memory, publish, reload, status'),
+        ({"command": "relod"}, "there is no command 'relod'; did you mean reload? known are health, memory, publish, reload, status"),
+        ({"command": "x" * 5000}, f"there is no command '{'x' * 60}…'; known are health, memory, publish, reload, status"),
         ({"command": "status", "all": True}, "status does not know 'all'; it takes no arguments"),
         (
             {"command": "publish", "topic": "t", "mesage": "hi"},
@@ -161,5 +161,5 @@ def test_a_request_that_cannot_be_done_is_refused_in_one_line(request_, error):
 
 
 def test_every_command_and_parameter_has_its_sentence_of_help():
-    assert sorted(COMMANDS) == ["health", "publish", "reload", "status"]
+    assert sorted(COMMANDS) == ["health", "memory", "publish", "reload", "status"]
     assert all(command.help and all(parameter.help for parameter in command.parameters) for command in COMMANDS.values())

@@ -14,7 +14,7 @@ import pytest
 from support.client import connect
 from support.control import ScriptedSteering, answering, socket_of
 from support.daemon import ROOT
-from wsrouter.cli.status import format_status, format_time
+from wsrouter.cli.status import format_size, format_status, format_time
 
 STATUS = {
     "version": "0.1.0",
@@ -182,3 +182,27 @@ def test_what_is_no_wsrouter_is_not_taken_for_one(wsrouter, write):
             thread.start()
             assert wsrouter("status") == (1, "", error)
             thread.join()
+
+
+def test_the_memory_that_handlers_hold_is_shown_the_most_first(wsrouter, daemon, here, tmp_path):
+    plugins = tmp_path / "plugins"
+    plugins.mkdir(exist_ok=True)
+    (plugins / "keeps.py").write_text("""
+from wsrouter import Handler
+
+class Keeps(Handler[str]):
+    def start(self, context):
+        self.kept = ["x" * 1000 + str(number) for number in range(2000)]
+""")
+    daemon("routes: {/echo: echo, /keeps: keeps}")
+    out = wsrouter("status", "--memory").out.splitlines()
+    assert ["HANDLER", "ROUTE", "FROM", "HOLDS", "OBJECTS"] == out[0].split()
+    assert ["keeps", "/keeps", "plugins/keeps.py:4", "2.0", "MiB"] == out[1].split()[:5]
+    assert "echo" == out[2].split()[0]
+    (keeps, _) = sorted(json.loads(wsrouter("status", "--memory", "--json").out)["handlers"], key=lambda each: -each["bytes"])
+    assert 2_000_000 < keeps["bytes"] < 2_300_000
+
+
+@pytest.mark.parametrize(("size_bytes", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (3 << 30, "3.0 GiB"), (5000 << 30, "5000.0 GiB")])
+def test_a_size_is_told_in_its_largest_unit(size_bytes, text):
+    assert text == format_size(size_bytes, is_whole=True)

@@ -87,6 +87,10 @@ class ScriptedSteering:
         """The status of the test."""
         return self._status
 
+    async def memory(self) -> list[dict[str, object]]:
+        """Nothing is held."""
+        return []
+
     def state(self) -> State:
         """The state of the test."""
         return self.current

@@ -207,6 +207,10 @@ async def _status(steering: Steering, arguments: Arguments) -> Answer:
     return {**steering.status(), "folder": working_folder()}
 
 
+async def _memory(steering: Steering, arguments: Arguments) -> Answer:
+    return {"handlers": await steering.memory()}
+
+
 async def _health(steering: Steering, arguments: Arguments) -> Answer:
     return health(steering)
 
@@ -249,6 +253,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     for command in (
         Command("reload", "load the site's files again, and wait for what becomes of it", _reload),
         Command("status", "how the daemon is: its site, generation, connections and routes", _status),
+        Command("memory", "how much memory each handler holds", _memory),
         Command("health", "whether the daemon is well and ready, and why not", _health),
         Command(
             "publish",

@@ -59,6 +59,9 @@ class Steering(Protocol):
     def status(self) -> dict[str, object]:
         """How it is, as JSON has it."""
 
+    async def memory(self) -> list[dict[str, object]]:
+        """How much memory each handler holds, as JSON has it. It is counted in a thread, and takes up to half a second for each."""
+
     def state(self) -> State:
         """Whether it is well and ready."""
 

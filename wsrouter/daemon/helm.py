@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wsrouter import __version__
@@ -12,6 +13,7 @@ from wsrouter.admin.steering import Published, ReloadOutcome, State
 from wsrouter.daemon.health import NotReady
 from wsrouter.daemon.scrape import Scrape
 from wsrouter.observe.logs import logs_dropped
+from wsrouter.plugins.holdings import measure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from wsrouter.daemon.running import Running
     from wsrouter.daemon.side_thread import SideThread
     from wsrouter.observe.metrics import Samples
+    from wsrouter.plugins.holdings import Holding
     from wsrouter.site.generation import BuiltRoute
 
 
@@ -85,6 +88,15 @@ class Helm:
             "log_dropped": logs_dropped(),
         }
 
+    async def memory(self) -> list[dict[str, object]]:
+        """See `Steering`. The routes that are leaving are among them: what does not go away is often of an older generation."""
+        running, found = self._running, []
+        for built in (*running.generation.routes, *running.retirement.routes):
+            for step, (_, spec) in zip(built.endpoint.steps, built.route.specs, strict=True):
+                holding = await self._thread.run(partial(measure, step.handler, spec.target.__module__, spec.package))
+                found.append({"route": built.pattern, "handler": step.name, "origin": spec.origin, **_held(holding)})
+        return found
+
     def _limits(self) -> dict[str, object]:
         limits = self._running.hub.limits
         return {"connections": limits.connections, "connections_per_address": limits.connections_per_address, "open_files": self._running.open_files}
@@ -94,6 +106,10 @@ class Helm:
         if last is None or at is None:
             return None
         return {"at": at.isoformat(timespec="seconds"), "ok": last.ok, "summary": last.summary, "problems": list(last.problems)}
+
+
+def _held(holding: Holding) -> dict[str, object]:
+    return {"bytes": holding.size_bytes, "objects": holding.objects, "whole": holding.is_whole}
 
 
 def _render(samples: Samples, accept: str) -> tuple[str, bytes]:

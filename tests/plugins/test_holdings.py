@@ -1,0 +1,70 @@
+"""How much a handler holds."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from wsrouter.plugins.holdings import measure
+
+CODE = """
+class Item:
+    def __init__(self, text):
+        self.text = text
+        self.itself = self
+
+class Keeper:
+    def __init__(self):
+        self.items = []
+        self.foreign = None
+
+CACHE = {}
+"""
+
+
+@pytest.fixture
+def plugin():
+    module = ModuleType("holdings_plugin")
+    exec(CODE, module.__dict__)
+    sys.modules[module.__name__] = module
+    yield module
+    del sys.modules[module.__name__]
+
+
+def test_what_its_attributes_and_the_globals_of_its_file_hold_is_counted_once(plugin):
+    keeper = plugin.Keeper()
+    empty = measure(keeper, "holdings_plugin")
+    shared = "x" * 100_000
+    keeper.items += [plugin.Item(shared), [shared], {"a": (shared, "y" * 50_000)}]
+    plugin.CACHE["all"] = {"z" * 25_000, shared}
+    found = measure(keeper, "holdings_plugin")
+    assert 175_000 <= found.size_bytes - empty.size_bytes < 180_000
+    assert found.is_whole
+
+
+def test_what_belongs_to_others_is_counted_by_its_own_size(plugin):
+    class Foreign:
+        def __init__(self):
+            self.much = "x" * 1_000_000
+
+    keeper = plugin.Keeper()
+    keeper.foreign = Foreign()
+    assert measure(keeper, "holdings_plugin").size_bytes < 5_000
+
+
+def test_more_than_the_most_is_not_looked_at(plugin):
+    keeper = plugin.Keeper()
+    keeper.items = [str(number) for number in range(5_000)]
+    found = measure(keeper, "holdings_plugin", most=1_000)
+    assert (1_000, False) == (found.objects, found.is_whole)
+
+
+def test_a_size_that_cannot_be_told_is_none(plugin):
+    class Broken:
+        def __sizeof__(self):
+            raise ValueError
+
+    plugin.CACHE["broken"] = Broken()
+    assert measure(plugin.Keeper(), "holdings_plugin").is_whole
