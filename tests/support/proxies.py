@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import getpass
 import os
-import select
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -39,35 +37,6 @@ STOP_S = 5.0
 LOCALHOST = "127.0.0.1"
 OTHER_CLIENT = "127.0.0.2"
 """An address of a client that is not the proxy's: all of 127.0.0.0/8 is loopback."""
-
-
-class OneAtATime(ssl.SSLSocket):
-    """A TLS socket for a client that reads in one thread and writes in another, which Python's `ssl` before 3.13 does not hold apart: either may get lost."""
-
-    @property
-    def _turn(self) -> threading.Lock:
-        lock: threading.Lock = self.__dict__.setdefault("_lock", threading.Lock())
-        return lock
-
-    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Waits without the lock; reads with it, and does not wait then."""
-        while True:
-            if not self.pending() and not select.select([self], [], [], self.gettimeout())[0]:
-                raise TimeoutError
-            with self._turn:
-                timeout = self.gettimeout()
-                self.setblocking(False)
-                try:
-                    return super().recv(buflen, flags)
-                except ssl.SSLWantReadError:  # a ticket of TLS 1.3, or half a record
-                    continue
-                finally:
-                    self.settimeout(timeout)
-
-    def send(self, data: Any, flags: int = 0) -> int:
-        """Writes with the lock; `sendall` comes here, too."""
-        with self._turn:
-            return super().send(data, flags)
 
 
 class Proxy:
@@ -100,9 +69,7 @@ class Proxy:
     def connect(self, path: str, *, client: str = LOCALHOST, **arguments: Any) -> ClientConnection:
         """A client of the address `client`, through the proxy."""
         sock = socket.create_connection((LOCALHOST, self.port), timeout=START_S, source_address=(client, 0))
-        context = self.tls()
-        context.sslsocket_class = OneAtATime
-        return connect(self.url(path), sock=sock, ssl=context, **arguments)
+        return connect(self.url(path), sock=sock, ssl=self.tls(), **arguments)
 
     @contextmanager
     def raw(self, path: str) -> Iterator[RawClient]:
