@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from support.wire import EchoEndpoint, ManualLoop, Notes, Wire, make_hub
 from wsrouter.api.causes import Reason
 from wsrouter.config.settings import Limits, RouteSettings, ServerLimits
-from wsrouter.wire.room import Census, find_refusal
+from wsrouter.wire.census import Census
+from wsrouter.wire.room import find_refusal
 
 
 def guest(route="/a", user=None):

@@ -8,15 +8,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from wsrouter.bench.frames import BAD, CLOSE, DONE, FIN, PING, PONG, SLOW, client_frame, cut, cut_one
 from wsrouter.bench.handshake import describe_close, judge
 
-if TYPE_CHECKING:
-    from wsrouter.bench.receiver import Receiver
-
 LOST = "lost: the connection ended without a close frame"
+
+
+class Receiver(Protocol):
+    """Takes the messages of one connection."""
+
+    unexpected: int
+    """How many belong to nothing that was sent to it in this run."""
+
+    def take(self, messages: list[bytes], now_ns: int) -> None:
+        """Notes messages that came in one read."""
+
+    def count_lost(self) -> int:
+        """How many have not come, of what was sent so far."""
+
+    def count(self, name: str) -> int:
+        """How many are `received`, `duplicated` or `out_of_order`."""
+
+    def leave(self) -> None:
+        """The connection is closed: nothing more is waited for."""
 
 
 class Client(asyncio.Protocol):

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from time import monotonic_ns, process_time
 from typing import TYPE_CHECKING
 
-from wsrouter.bench.client import Client
+from wsrouter.bench.client import Client, Receiver
 from wsrouter.bench.figures import Figures
 from wsrouter.bench.handshake import make_request
 from wsrouter.bench.messages import Script
 from wsrouter.bench.messages import Stamped as StampedMessages
-from wsrouter.bench.receiver import Deaf, InTurn, Receiver, Stamped
-from wsrouter.bench.schedule import Schedule
-from wsrouter.bench.sender import ScheduledSender, Sender
+from wsrouter.bench.receiver import Deaf, InTurn, Stamped
+from wsrouter.bench.schedule import Schedule, ScheduledSender
+from wsrouter.bench.sender import Sender
 
 if TYPE_CHECKING:
     from wsrouter.bench.messages import Messages

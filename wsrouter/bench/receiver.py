@@ -6,31 +6,11 @@ Stamped  0.7 µs for each of 16 answers that were due at once, 1.1 µs where eac
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
 
 from wsrouter.bench.histogram import Histogram
 from wsrouter.bench.messages import PREFIX_BYTES, STAMP_BYTES
 from wsrouter.bench.sender import Sender
 from wsrouter.bench.stream import Stream
-
-
-class Receiver(Protocol):
-    """Takes the messages of one connection."""
-
-    unexpected: int
-    """How many belong to nothing that was sent to it in this run."""
-
-    def take(self, messages: list[bytes], now_ns: int) -> None:
-        """Notes messages that came in one read."""
-
-    def count_lost(self) -> int:
-        """How many have not come, of what was sent so far."""
-
-    def count(self, name: str) -> int:
-        """How many are `received`, `duplicated` or `out_of_order`."""
-
-    def leave(self) -> None:
-        """The connection is closed: nothing more is waited for."""
 
 
 class Stamped:

@@ -1,7 +1,8 @@
-"""When messages are due at a fixed rate, and the alarm that wakes the loop for them.
+"""[hot] Who sends when it is due: an open loop, at a fixed rate.
 
-The k-th message is due at k / rate, whatever happens; senders take turns. Nothing is kept of what is due but a count, so a
-server that takes nothing for an hour costs no memory.
+A message counts from when it was due, not from when there was room to send it: a server that stalls cannot hide (no
+coordinated omission). The k-th message is due at k / rate, whatever happens; senders take turns. Nothing is kept of what is
+due but a count, so a server that takes nothing for an hour costs no memory.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ from __future__ import annotations
 import asyncio
 from math import ceil
 from time import monotonic_ns
-from typing import TYPE_CHECKING
 
 from wsrouter.bench.alarm import Alarm
-
-if TYPE_CHECKING:
-    from wsrouter.bench.sender import ScheduledSender
+from wsrouter.bench.client import Client
+from wsrouter.bench.messages import Messages
+from wsrouter.bench.sender import Sender
 
 LATE_NS = 1_000_000
 """What is sent later than this was sent late; the generator's own doing, if the connection could have taken it."""
@@ -24,7 +24,7 @@ GRAIN_NS = 250_000
 
 
 class Schedule:
-    """A fixed number of messages a second, over all senders."""
+    """A fixed number of messages a second, over all senders, and the alarm that wakes the loop for them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, rate: float) -> None:
         self.owed = 0
@@ -89,3 +89,30 @@ class Schedule:
         if late_ns > LATE_NS:
             self.late += self._count_due(passed_ns - LATE_NS) - first
             self.latest_ns = max(self.latest_ns, late_ns)
+
+
+class ScheduledSender(Sender):
+    """Sends what is due. What it cannot send at once stays due since when it was."""
+
+    def __init__(self, client: Client, messages: Messages, window: int, receivers: int, schedule: Schedule) -> None:
+        super().__init__(client, messages, window, receivers)
+        self.owed = 0
+        """How many were due until now, sent ones included."""
+        self._schedule = schedule
+        self._index = schedule.add(self)
+
+    @property
+    def unsent(self) -> int:
+        """How many are due and not sent."""
+        return self.owed - self.sent
+
+    def refill(self) -> None:
+        """Sends what is due and may be sent; also after `stop`, as long as answers are waited for."""
+        count = min(self.owed - self.sent, self._room())
+        if count > 0:
+            first = self.sent
+            self.sent = first + count
+            dues = self._schedule.dues(self._index, first, count)
+            if self.dues is not None:
+                self.dues.extend(dues)
+            self._client.write(self._messages.encode_scheduled(first, dues))

@@ -1,23 +1,16 @@
-"""[hot] Who sends, and when: again when answered (closed loop), or when the schedule says so (open loop).
-
-A closed loop waits for a slow server, and measures it at the pace that it takes. In an open one a message counts from when it
-was due, not from when there was room to send it: a server that stalls cannot hide (no coordinated omission).
-"""
+"""[hot] Who sends again when answered: a closed loop. It waits for a slow server, and measures it at the pace that it takes."""
 
 from __future__ import annotations
 
 from collections import deque
 from time import monotonic_ns
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from wsrouter.bench.client import Client
-    from wsrouter.bench.messages import Messages
-    from wsrouter.bench.schedule import Schedule
+from wsrouter.bench.client import Client
+from wsrouter.bench.messages import Messages
 
 
 class Sender:
-    """Sends over one connection, as long as not more than `window` of its messages are unanswered. This one: a closed loop."""
+    """Sends over one connection, as long as not more than `window` of its messages are unanswered."""
 
     def __init__(self, client: Client, messages: Messages, window: int, receivers: int = 1) -> None:
         """`receivers` is how many get each message."""
@@ -86,30 +79,3 @@ class Sender:
         if self.dues is not None:
             self.dues.extend([due_ns] * count)
         self._client.write(self._messages.encode(first, count, due_ns))
-
-
-class ScheduledSender(Sender):
-    """Sends what is due. What it cannot send at once stays due since when it was."""
-
-    def __init__(self, client: Client, messages: Messages, window: int, receivers: int, schedule: Schedule) -> None:
-        super().__init__(client, messages, window, receivers)
-        self.owed = 0
-        """How many were due until now, sent ones included."""
-        self._schedule = schedule
-        self._index = schedule.add(self)
-
-    @property
-    def unsent(self) -> int:
-        """How many are due and not sent."""
-        return self.owed - self.sent
-
-    def refill(self) -> None:
-        """Sends what is due and may be sent; also after `stop`, as long as answers are waited for."""
-        count = min(self.owed - self.sent, self._room())
-        if count > 0:
-            first = self.sent
-            self.sent = first + count
-            dues = self._schedule.dues(self._index, first, count)
-            if self.dues is not None:
-                self.dues.extend(dues)
-            self._client.write(self._messages.encode_scheduled(first, dues))

@@ -14,9 +14,9 @@ from wsrouter.api.context import Clock
 from wsrouter.api.ports import Observer, Traffic
 from wsrouter.config.settings import RouteSettings, ServerLimits
 from wsrouter.topics.registry import Topics
+from wsrouter.wire.census import Census
 from wsrouter.wire.frames import encode
 from wsrouter.wire.half_open import HalfOpens
-from wsrouter.wire.room import Census
 from wsrouter.wire.shedding import Boundaries
 from wsrouter.wire.timers import Timers
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from wsrouter.access.addresses import address_group
 from wsrouter.api.causes import Reason
@@ -13,49 +12,6 @@ if TYPE_CHECKING:
     from wsrouter.pipeline.endpoint import Endpoint
     from wsrouter.pipeline.quarantine import Quarantine
     from wsrouter.wire.hub import Hub
-
-KeyT = TypeVar("KeyT")
-
-
-class Guest(Protocol):
-    """A connection, as it is counted."""
-
-    @property
-    def route(self) -> str:
-        """The pattern of its route."""
-
-    @property
-    def user(self) -> str | None:
-        """Who it is, where that is known."""
-
-
-class Census:
-    """How many connections there are of each route and of each user of a route. A reload changes nothing in it: routes count by their pattern."""
-
-    def __init__(self) -> None:
-        """Nobody is here."""
-        self._routes: Counter[str] = Counter()
-        self._users: Counter[tuple[str, str]] = Counter()
-
-    def added(self, guest: Guest) -> None:
-        """One more."""
-        self._routes[guest.route] += 1
-        if guest.user is not None:
-            self._users[guest.route, guest.user] += 1
-
-    def removed(self, guest: Guest) -> None:
-        """One less; nothing is kept of those who are gone."""
-        _take(self._routes, guest.route)
-        if guest.user is not None:
-            _take(self._users, (guest.route, guest.user))
-
-    def of_route(self, route: str) -> int:
-        """How many connections a route has, those of its older generations included."""
-        return self._routes[route]
-
-    def of_user(self, route: str, user: str) -> int:
-        """How many of them are of one user."""
-        return self._users[route, user]
 
 
 def find_refusal(hub: Hub, endpoint: Endpoint, client: str, user: str | None) -> Refusal | None:
@@ -86,9 +42,3 @@ def _refuse_quarantined(quarantine: Quarantine | None) -> Refusal | None:
         return None
     fix = "mend the handler: handler.quarantined and handler.failed of this route say where it fails"
     return Refusal(Reason.QUARANTINED, fix=fix, headers=(("Retry-After", str(quarantine.retry_after_s())),))
-
-
-def _take(counter: Counter[KeyT], key: KeyT) -> None:
-    counter[key] -= 1
-    if counter[key] <= 0:
-        del counter[key]
