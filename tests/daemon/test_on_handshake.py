@@ -27,7 +27,7 @@ class Gate(Handler[str]):
         if say == "no":
             return Refuse(404, f"{request.user or 'nobody'} may not see {request.path}")
         if say == "v2":
-            return Accept(subprotocol="chat.v2", headers={"X-Room": str(request.params["room"]), "Set-Cookie": "seen=1; Path=/"})
+            return Accept(subprotocol="chat.v2", headers={"X-Room": str(request.params["room"]), "Set-Cookie": ["seen=1; Path=/", "room=red"]})
         if say == "raise":
             raise LookupError("no such list")
         if say == "garbage":
@@ -109,7 +109,7 @@ def test_a_hook_chooses_the_subprotocol_and_sets_headers(tmp_path: Path) -> None
         client.send("?")
         assert "chat.v2" == json.loads(client.recv(5))["subprotocol"]
         assert "chat.v2" == client.subprotocol
-        assert ("red", "seen=1; Path=/") == (client.response.headers["X-Room"], client.response.headers["Set-Cookie"])
+        assert ("red", ["seen=1; Path=/", "room=red"]) == (client.response.headers["X-Room"], client.response.headers.get_all("Set-Cookie"))
 
 
 def test_a_hook_that_says_nothing_leaves_the_answer_as_it_is(tmp_path: Path) -> None:

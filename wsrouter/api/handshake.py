@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -68,26 +68,33 @@ MAX_HEADER_BYTES: Final = 2048
 class Accept:
     """Lets the client in, with what this sets of the answer.
 
-    `subprotocol` must be one that the client offers; None leaves it to the route's `subprotocols`. `headers` go with the 101: names that
-    HTTP and WebSocket need themselves are refused, as are values with anything but printable ASCII. Raises ValueError for these.
+    `subprotocol` must be one that the client offers; None leaves it to the route's `subprotocols`. `headers` go with the 101; of
+    a list, such as two cookies of `Set-Cookie`, each value is a header of its own. Names that HTTP and WebSocket need themselves are
+    refused, as are values with anything but printable ASCII. Raises ValueError for these.
     """
 
     subprotocol: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks what would be written, where the line that made it can be named."""
         if self.subprotocol is not None and not _NAME.fullmatch(self.subprotocol):
             raise ValueError(f"{self.subprotocol!r} is no subprotocol: its name is 1 to 64 letters, digits and -._~ without spaces")
-        for name, value in self.headers.items():
+        for name, value in self.lines():
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a header: write 1 to 64 letters, digits and - without spaces")
             if _OURS.fullmatch(name):
                 raise ValueError(f"the header {name} belongs to the handshake: on_handshake may not set it")
             if not _VALUE.fullmatch(value):
                 raise ValueError(f"the value of the header {name} has characters that no header may have: write printable ASCII, without line ends")
-        if sum(len(name) + len(value) + 4 for name, value in self.headers.items()) > MAX_HEADER_BYTES:
+        if sum(len(name) + len(value) + 4 for name, value in self.lines()) > MAX_HEADER_BYTES:
             raise ValueError(f"headers over {MAX_HEADER_BYTES} bytes: proxies do not take them")
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """The headers as they are sent, a name and a value each."""
+        for name, value in self.headers.items():
+            for one in [value] if isinstance(value, str) else value:
+                yield name, one
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from wsrouter.pipeline.step import Step
 from wsrouter.pipeline.tasks import is_cancelled
 
 OnHandshake = Callable[[HandshakeRequest], Answer | Awaitable[Answer]]
+Headers = Mapping[str, str | Sequence[str]]
 Verdict = Accept | Refusal
 """What came of it: the answer of all steps together, or why the client stays outside."""
 
@@ -85,7 +86,7 @@ class Newcomers:
         return Refusal(Reason.HANDLER_ERROR, type(error).__name__, route=self._fence.route, handler=name)
 
 
-def _join(before: Mapping[str, str], answer: Mapping[str, str]) -> dict[str, str]:
+def _join(before: Headers, answer: Headers) -> dict[str, str | Sequence[str]]:
     """The headers of both; what `answer` sets counts, in whatever case the other wrote its name."""
     names = {name.lower() for name in answer}
     return {**{name: value for name, value in before.items() if name.lower() not in names}, **answer}

@@ -99,5 +99,5 @@ def _add_headers(response: bytes, wanted: Accept | None) -> bytes:
     """The 101 with the headers that a handler set; they were checked when it made them."""
     if wanted is None or not wanted.headers:
         return response
-    lines = "".join(f"{name}: {value}\r\n" for name, value in wanted.headers.items())
+    lines = "".join(f"{name}: {value}\r\n" for name, value in wanted.lines())
     return response.removesuffix(b"\r\n") + lines.encode("ascii") + b"\r\n"
