@@ -235,6 +235,18 @@ def test_a_hook_that_takes_too_long_is_a_503(tmp_path: Path) -> None:
     assert ("undecided", "no answer of on_handshake after 0.3 s", "/slow", "slow") == tuple(record[name] for name in ("reason", "detail", "route", "handler"))
 
 
+def test_a_hook_that_takes_too_long_is_told_by_a_close_code_where_the_route_refuses_so(tmp_path: Path) -> None:
+    site = f"server: {{limits: {{handshake: 300ms}}}}\nroutes: {{/: {{slow: {{}}, auth: {{tokens: {{alice: '{'a' * 20}'}}, refuse: close}}}}}}"
+    with (
+        run(tmp_path, site) as daemon,
+        connect(daemon.url("/?say=wait"), additional_headers={"Authorization": f"Bearer {'a' * 20}"}) as client,
+        pytest.raises(ConnectionClosed) as closed,
+    ):
+        client.recv(5)
+    assert closed.value.rcvd is not None
+    assert (1013, "undecided") == (closed.value.rcvd.code, closed.value.rcvd.reason)
+
+
 def test_a_client_that_leaves_while_a_hook_waits_is_recorded_and_its_hook_cancelled(tmp_path: Path) -> None:
     slow = (
         SLOW.replace("VERDICT", "None")

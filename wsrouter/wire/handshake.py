@@ -7,6 +7,7 @@ is held until the 101 is written. Refusals have constant bodies, no `Server` hea
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from dataclasses import replace as replace_facts
 from functools import partial
 from http import HTTPStatus
@@ -60,10 +61,19 @@ _GONE_BEFORE: Final = {Reason.AUTH_UNAVAILABLE: "gone before it was known who it
 MOST_HELD_BYTES: Final = MAX_HEAD_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A newcomer whose decision is waited for; what it sends meanwhile is kept. `late` is said where the decision does not come in time."""
+
+    newcomer: Newcomer
+    late: Refusal
+    task: asyncio.Task[None]
+
+
 class Handshake(asyncio.Protocol):
     """One socket from its accept to the 101, or to a refusal."""
 
-    __slots__ = ("_buffer", "_hub", "_is_answered", "_late", "_peername", "_pending", "_transport", "slot")
+    __slots__ = ("_buffer", "_held", "_hub", "_is_answered", "_peername", "_transport", "slot")
 
     def __init__(self, hub: Hub, name: object = None) -> None:
         """Made by the listener for each socket. `name` is its other end where the socket itself does not tell: behind a PROXY header."""
@@ -72,10 +82,7 @@ class Handshake(asyncio.Protocol):
         self._hub = hub
         self._buffer = bytearray()
         self._is_answered = False
-        self._pending: asyncio.Task[None] | None = None
-        """A decision that is waited for; what comes meanwhile is held."""
-        self._late = _TOO_LATE
-        """What is said where it does not come in time."""
+        self._held: Held | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there; its request must be whole within `server.limits.handshake`."""
@@ -93,7 +100,7 @@ class Handshake(asyncio.Protocol):
         if self._is_answered:
             return
         self._buffer += data
-        if self._pending is not None:
+        if self._held is not None:
             if len(self._buffer) > MAX_HEAD_BYTES + MOST_HELD_BYTES:
                 self._transport.pause_reading()
             return
@@ -117,9 +124,9 @@ class Handshake(asyncio.Protocol):
         self._hub.half_opens.discard(self)
         if not self._is_answered:
             self._is_answered = True
-            if self._pending is not None:
-                self._pending.cancel()
-                self._record(replace_facts(self._late, detail=_GONE_BEFORE[self._late.reason]))
+            if self._held is not None:
+                self._held.task.cancel()
+                self._record(replace_facts(self._held.late, detail=_GONE_BEFORE[self._held.late.reason]))
             elif self._buffer:
                 self._record(Refusal(Reason.MALFORMED, "gone before the request was whole"))
             else:
@@ -135,10 +142,10 @@ class Handshake(asyncio.Protocol):
         if self._is_answered:
             self._transport.abort()
             return None
-        if self._pending is not None:
-            self._pending.cancel()
-            detail = f"{self._late.detail} after {self._hub.limits.handshake:g} s"
-            self._refuse(replace_facts(self._late, detail=detail, fix="server.limits.handshake is how long"))
+        if self._held is not None:
+            self._held.task.cancel()
+            detail = f"{self._held.late.detail} after {self._hub.limits.handshake:g} s"
+            self._turn_away(self._held.newcomer, replace_facts(self._held.late, detail=detail, fix="server.limits.handshake is how long"))
             return now + LINGER_S
         self._refuse(Refusal(Reason.TIMEOUT, f"{len(self._buffer)} bytes in {self._hub.limits.handshake:g} s"))
         return now + LINGER_S
@@ -189,11 +196,10 @@ class Handshake(asyncio.Protocol):
             self._turn_away(newcomer, replace_facts(late, detail=f"{room.waiting} others wait for a decision"))
             return
         hub.half_opens.discard(self)  # bounded as one who waits for a decision from now on
-        self._late = late
 
         async def wait() -> None:
             decision = await room.decide(decide, failed)
-            self._pending = None
+            self._held = None
             if self._is_answered:
                 return
             try:
@@ -202,7 +208,7 @@ class Handshake(asyncio.Protocol):
                 hub.observer.failed(Failure("", "wsrouter", "handshake", error, None))
                 self._refuse(Refusal(Reason.ERROR))
 
-        self._pending = hub.loop.create_task(wait(), name="handshake")
+        self._held = Held(newcomer, late, hub.loop.create_task(wait(), name="handshake"))
 
     def _readmit(self, newcomer: Newcomer) -> Newcomer | None:
         """The same newcomer by the site of now: a reload may have changed it meanwhile. None where it is refused by that."""
