@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,10 +24,10 @@ def describe_machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
 
 
-def describe_versions() -> str:
+def describe_versions(names: Sequence[str] = ("wsrouter", "websockets", "uvloop", "locust", "gevent")) -> str:
     """What matters for the figures, with versions."""
     found = [f"Python {platform.python_version()}"]
-    for name in ("wsrouter", "websockets", "uvloop", "locust", "gevent"):
+    for name in names:
         with suppress(PackageNotFoundError):
             found.append(f"{name} {version(name)}")
     return ", ".join(found)

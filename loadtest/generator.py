@@ -1,14 +1,18 @@
 """A load generator in one epoll loop, as a process of its own: it counts bytes and looks into no frame, so that it is not the measure.
 
-    python generator.py PORT PATH MODE CONNECTIONS IN_FLIGHT SIZE
+    python generator.py PORT PATH MODE CONNECTIONS IN_FLIGHT SIZE [ROOMS]
 
 It says `ready` once the connections are open. For each line on stdin, a number of seconds, it makes load for so long, waits
 until every answer is in, and prints how many messages reached clients. It ends with its stdin.
 
 Modes: `echo`, every connection sends IN_FLIGHT messages in one write and waits for their answers; `fan`, the first one
 publishes them and all wait; `accept`, CONNECTIONS are opened and closed at a time; `idle`, CONNECTIONS more are opened, whatever
-the seconds, each is pinged, gets a message of two fragments echoed, and falls silent.
-Loses: a server that sends what was not asked for, a ping for example, is an error. Keep a process under 20 seconds.
+the seconds, each is pinged, gets a message of two fragments echoed, and falls silent; `paced`, the connections publish in turn,
+IN_FLIGHT messages a second in all, on a schedule; `quiet`, they answer pings and nothing else, and the pings are what is counted.
+With ROOMS, as many connections are in each, in a fixed random order: sockets that were opened one after the other lie side by side
+in memory, and writing to them in that order is cheaper than any server of some age has it. `{}` in PATH is the room's number; in
+`fan`, one room after the other is published to.
+Loses: a server that sends what was not asked for, a ping for example, is an error but in `quiet`. Keep a process under 20 seconds.
 """
 
 from __future__ import annotations
@@ -18,12 +22,16 @@ import select
 import socket
 import struct
 import sys
+from collections import Counter
 from contextlib import closing
+from random import Random
 from time import monotonic
 
-TEXT, CONTINUATION, CLOSE, PING = 0x1, 0x0, 0x8, 0x9
+TEXT, CONTINUATION, CLOSE, PING, PONG = 0x1, 0x0, 0x8, 0x9, 0xA
 FIN = 0x80
 MASK = b"\x12\x34\x56\x78"
+# A socket takes as much in one write as it comes; from here on it is told to, for a write that is not taken whole would need a loop.
+ROOMY_BYTES = 8192
 # Longer than a server under load needs for anything here.
 PATIENCE_S = 20.0
 
@@ -85,14 +93,18 @@ def read_exactly(sock: socket.socket, size: int) -> None:
 class Load:
     """Where to, and what one connection sends at once."""
 
-    def __init__(self, port: int, path: str, connections: int, in_flight: int, size: int) -> None:
+    def __init__(self, port: int, path: str, connections: int, in_flight: int, size: int, rooms: int = 1) -> None:
         self.address = ("127.0.0.1", port)
         self.connections = connections
         self.in_flight = in_flight
+        self.room_of = [index % rooms for index in range(connections)]
+        if rooms > 1:
+            Random(rooms).shuffle(self.room_of)
+        self.members = Counter(self.room_of)
         self.burst = masked_frame(bytes(ord("a") + index % 26 for index in range(size))) * in_flight
         self.answer_bytes = frame_bytes(size) * in_flight
         self.socks: list[socket.socket] = []
-        self._request = request(port, path)
+        self._requests = [request(port, path.replace("{}", str(room))) for room in range(rooms)]
 
     def prepare(self) -> None:
         """What comes before the first run."""
@@ -105,11 +117,13 @@ class Load:
         """Opens CONNECTIONS side by side, some dozens at a time."""
         before = len(self.socks)
         for at in range(0, self.connections, 64):
-            for _ in range(min(64, self.connections - at)):
+            for index in range(at, min(at + 64, self.connections)):
                 sock = socket.create_connection(self.address, PATIENCE_S)
                 self.socks.append(sock)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.sendall(self._request)
+                if len(self.burst) > ROOMY_BYTES:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * len(self.burst))
+                sock.sendall(self._requests[self.room_of[index]])
             for sock in self.socks[before + at :]:
                 read_head(sock)
         return self.socks[before:]
@@ -144,13 +158,22 @@ class Traffic(Load):
                 events = self._epoll.poll(0)
         return events
 
+    def _send(self, fd: int, data: bytes) -> None:
+        """Writes; the socket was made large enough.
+
+        Raises:
+            UnexpectedAnswer: if it does not take it whole.
+        """
+        if os.write(fd, data) != len(data):
+            raise UnexpectedAnswer(f"the kernel took only a part of {len(data)} bytes at once; raise net.core.wmem_max")
+
 
 class Echo(Traffic):
     """Every connection sends again as soon as all its answers are in."""
 
     def run(self, seconds: float) -> int:
         """Makes load; how many messages came back."""
-        burst, whole, readers, write = self.burst, self.answer_bytes, self._readers, os.write
+        burst, whole, readers, write = self.burst, self.answer_bytes, self._readers, self._send
         buffer = bytearray(256 * 1024)
         left = dict.fromkeys(readers, whole)
         end = monotonic() + seconds
@@ -175,24 +198,79 @@ class Echo(Traffic):
 
 
 class Fan(Traffic):
-    """The first connection publishes, and again as soon as all have everything."""
+    """The first connection of a room publishes, and the next room's as soon as all in it have everything."""
+
+    def prepare(self) -> None:
+        """Opens the connections, and finds the first one of each room."""
+        super().prepare()
+        self._turn = 0
+        self._first = {room: sock.fileno() for room, sock in zip(reversed(self.room_of), reversed(self.socks), strict=True)}
 
     def run(self, seconds: float) -> int:
         """Makes load; how many messages were delivered."""
         readers, buffer = self._readers, bytearray(256 * 1024)
-        whole = self.answer_bytes * len(readers)
         end = monotonic() + seconds
-        bursts = 0
-        while not bursts or monotonic() < end:
-            bursts += 1
-            os.write(self.socks[0].fileno(), self.burst)
-            left = whole
+        delivered = 0
+        while not delivered or monotonic() < end:
+            room = self._turn % len(self.members)
+            self._turn += 1
+            members = self.members[room]
+            self._send(self._first[room], self.burst)
+            left = self.answer_bytes * members
             while left > 0:
                 for fd, _ in self._ready():
-                    left -= readers[fd](buffer) or whole + 1
+                    left -= readers[fd](buffer) or sys.maxsize
             if left:
                 raise UnexpectedAnswer("the server hung up, or sent what was not asked for")
-        return bursts * self.in_flight * len(readers)
+            delivered += self.in_flight * members
+        return delivered
+
+
+class Paced(Traffic):
+    """The connections publish in turn, each message when it is due, whatever became of those before."""
+
+    def __init__(self, port: int, path: str, connections: int, in_flight: int, size: int, rooms: int = 1) -> None:
+        super().__init__(port, path, connections, 1, size, rooms)
+        self.rate = in_flight
+        self._turn = 0
+
+    def run(self, seconds: float) -> int:
+        """Makes load; how many messages were delivered."""
+        readers, buffer = self._readers, bytearray(256 * 1024)
+        begin, messages = monotonic(), round(self.rate * seconds)
+        sent = delivered = left = 0
+        while sent < messages or left > 0:
+            if sent < messages and monotonic() >= begin + sent / self.rate:
+                by = self._turn % len(self.socks)
+                members = self.members[self.room_of[by]]
+                self._turn += 1
+                self._send(self.socks[by].fileno(), self.burst)
+                sent += 1
+                delivered += members
+                left += self.answer_bytes * members
+            for fd, _ in self._ready() if sent == messages else self._epoll.poll(0):
+                left -= readers[fd](buffer) or sys.maxsize
+            if left < 0:
+                raise UnexpectedAnswer("the server hung up, or sent what was not asked for")
+        return delivered
+
+
+class Quiet(Traffic):
+    """Connections that answer pings."""
+
+    def run(self, seconds: float) -> int:
+        """Answers; how many pings there were."""
+        readers, buffer = self._readers, bytearray(4096)
+        end = monotonic() + seconds
+        pings = 0
+        while monotonic() < end:
+            for fd, _ in self._epoll.poll(0):
+                got = readers[fd](buffer)
+                if not got or buffer[0] != FIN | PING or got != 2 + buffer[1]:
+                    raise UnexpectedAnswer("the server hung up, or sent something else than a ping")
+                self._send(fd, masked_frame(buffer[2:got], FIN | PONG))
+                pings += 1
+        return pings
 
 
 class Accept(Load):
@@ -228,12 +306,12 @@ class Idle(Load):
         return len(more)
 
 
-MODES: dict[str, type[Load]] = {"echo": Echo, "fan": Fan, "accept": Accept, "idle": Idle}
+MODES: dict[str, type[Load]] = {"echo": Echo, "fan": Fan, "accept": Accept, "idle": Idle, "paced": Paced, "quiet": Quiet}
 
 
-def main(port: str, path: str, mode: str, connections: str, in_flight: str, size: str) -> None:
+def main(port: str, path: str, mode: str, connections: str, in_flight: str, size: str, rooms: str = "1") -> None:
     """Makes load as it is told, until stdin ends."""
-    with closing(MODES[mode](int(port), path, int(connections), int(in_flight), int(size))) as load:
+    with closing(MODES[mode](int(port), path, int(connections), int(in_flight), int(size), int(rooms))) as load:
         load.prepare()
         print("ready", flush=True)
         for line in sys.stdin:

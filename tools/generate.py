@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from loadtest.grown import load_grown
+from loadtest.sizing_page import curve_files
+from loadtest.sizing_page import page as sizing_page
 from tools.tables import causes_table, events_table, label_rows, metrics_table, options_table, process_metrics_table, reasons_table, settings_table
 from wsrouter.cli.schema import schema_text
 from wsrouter.config.settings import Admin, Listen, Log, Plugins, Rate, RouteSettings, Server, Tls
@@ -34,7 +37,14 @@ def generated_files() -> dict[Path, str]:
     files = {Path("config/wsrouter.schema.json"): schema()}
     for page in sorted(PAGES.glob("*.md")):
         files[Path("docs", page.name)] = NOTICE.format(name=page.name) + fill(page.read_text("utf-8"))
-    return files
+    return files | sizing_files()
+
+
+def sizing_files() -> dict[Path, str]:
+    """The page on sizing with its curves, from what `./dev growth` measured."""
+    grown = load_grown(ROOT / "loadtest" / "grown.json")
+    curves = {Path("docs", "sizing", name): text for name, text in curve_files(grown).items()}
+    return {Path("docs", "sizing.md"): sizing_page(grown), **curves}
 
 
 def stale_files(root: Path, files: dict[Path, str]) -> list[Path]:
