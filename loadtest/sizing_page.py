@@ -34,6 +34,11 @@ def number(value: float, digits: int = 2) -> str:
     return f"{round(value):,}"
 
 
+def signed(slope: float) -> str:
+    """`+0.22`, and `0` for what rounds to it."""
+    return f"{slope:+.2f}" if abs(slope) >= 0.005 else "0"
+
+
 def percent(share: float) -> str:
     """Of a core."""
     return f"{number(share * 100)} %"
@@ -101,9 +106,9 @@ def describe_fit(told: Told, line: Fit, is_flat: bool) -> str:
     off = f"the line is within {line.error:.0%}"
     if line.axes == "log":
         if is_flat:
-            return f"- {told.label}: does not depend on it; slope {line.slope:+.2f}, {off}."
-        bend = f" up to {number(line.bend, 3)}, {line.slope_after:+.2f} from there" if line.bend is not None and line.slope_after is not None else ""
-        return f"- {told.label}: slope {line.slope:+.2f} on logarithmic axes{bend}; {off}."
+            return f"- {told.label}: does not depend on it; slope {signed(line.slope)}, {off}."
+        bend = f" up to {number(line.bend, 3)}, {signed(line.slope_after)} from there" if line.bend is not None and line.slope_after is not None else ""
+        return f"- {told.label}: slope {signed(line.slope)} on logarithmic axes{bend}; {off}."
     bend = (
         f"; from {number(line.bend, 3)} on {number(line.slope_after * told.step)} {told.unit}" if line.bend is not None and line.slope_after is not None else ""
     )

@@ -40,10 +40,10 @@ def test_the_page_tells_slopes_and_where_they_bend():
 
     text = page(replace(run, series={**run.series, "connections.delivery_us": bent, "subscribers.delivery_us": dearer}))
 
-    assert "- delivery: slope +0.00 on logarithmic axes up to 1,000, +0.30 from there; the line is within 0%." in text
+    assert "- delivery: slope 0 on logarithmic axes up to 1,000, +0.30 from there; the line is within 0%." in text
     assert "- all of a message's deliveries together: 20 µs, and 2.5 µs for each member; from 1,000 on 5.5 µs; the line is within 0%." in text
     assert "- memory: 38 MiB, and 2.9 MiB for each 1,000 connections; the line is within 0%." in text
-    assert "- echo: does not depend on it; slope +0.00, the line is within 0%." in text
+    assert "- echo: does not depend on it; slope 0, the line is within 0%." in text
 
 
 def test_a_prediction_that_misses_is_shown_as_it_is():
