@@ -59,6 +59,10 @@ class Series:
         """Its points from there on."""
         return Series([point for point in self.points if point.x >= x])
 
+    def lowest(self) -> Series:
+        """The least sample of each point."""
+        return Series([Point(point.x, [min(point.samples)]) for point in self.points])
+
     def scaled(self) -> Series:
         """What all `x` of a point cost together: of a delivery's cost by members, that of the message."""
         return Series([Point(point.x, [sample * point.x for sample in point.samples]) for point in self.points])

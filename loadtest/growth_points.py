@@ -196,10 +196,19 @@ CURVES: dict[str, Callable[[Bench], Iterator[Found]]] = {
     "rate": rate,
 }
 
-CHECKS = ((2000, 50, 1000, 100), (600, 60, 300, 1000), (5000, 500, 2000, 300), (1500, 300, 4000, 64), (4000, 40, 200, 512))
+CHECKS = (
+    (2000, 50, 1000, 100),
+    (600, 60, 300, 1000),
+    (5000, 500, 2000, 300),
+    (1500, 300, 4000, 64),
+    (4000, 40, 200, 512),
+    (800, 80, 600, 200),
+    (3000, 150, 1500, 100),
+)
 """Connections, rooms, messages a second, bytes: nothing of this is a point of a curve.
 
-The first three showed that a model without `pause` is a third off at low rates; the last two were chosen when it was in.
+The first three showed that a model without `pause` is a third off at low rates, the fifth that it has a limit; the last two were
+chosen when both were in.
 """
 
 

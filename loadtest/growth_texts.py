@@ -102,7 +102,7 @@ SECTIONS = (
         "Then bytes are copied: out of the kernel, unmasked, made into text and back, put behind a header, into the kernel. A delivery has only the last of these, as a message is encoded once for all members.\n"
         "At the end the curve rises faster: a segment of the loopback has at most 65,483 bytes, and a longer message needs two. "
         "An echo of 65,450 bytes costs {one_segment} µs, one of 65,500 bytes {two_segments} µs. On a real network, segments are shorter and the card cuts them.\n"
-        "Where samples of one size lie far apart, the kernel was taking pages for its buffers that were not in use before, which a virtual machine has to get from its host first.",
+        "Where deliveries of one size are out of line with their neighbours, or their samples far apart, the kernel was taking pages for its buffers that were not in use before, which a virtual machine has to get from its host first; the formula takes the lowest samples.",
     ),
     Section(
         "routes",

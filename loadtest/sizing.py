@@ -2,12 +2,13 @@
 
 The model, for messages that are published to rooms whose members are equally many:
 
-    CPU a second = idle + pause(rate) x (rate x message + deliveries x delivery(connections) + bytes) + pings + handshakes
+    CPU a second = idle + pause(rate) x (messages x message + deliveries x delivery(connections)) + bytes + pings + handshakes
     memory       = daemon + connections x connection + rooms x room
     files        = connections + its own
 
 `pause` is how much dearer everything is to a daemon that has slept since the last message: the caches hold what others did
-meanwhile. `delivery` depends on how many connections are written to in turn, since their data then fit into the caches or not.
+meanwhile. `delivery` depends on how many connections are written to in turn, since their data then fit into the caches or not; where
+nothing of them is there, a pause makes no difference any more, and that is what the most of them cost.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Model:
         # Where most of it is the idle daemon, what is left of it is noise.
         alone = {per_s: value - self.idle_us / per_s for per_s, value in zip(rate.xs, rate.values, strict=True) if value * per_s > 2 * self.idle_us}
         self.rates, self._alone = list(alone), list(alone.values())
-        echo, fan = series["sizes.echo_us"].fit("linear"), series["sizes.delivery_us"].fit("linear")
+        # The lowest: a kernel that takes new pages for its buffers makes deliveries several times as dear for a while.
+        echo, fan = series["sizes.echo_us"].lowest().fit("linear"), series["sizes.delivery_us"].lowest().fit("linear")
         self.delivered_byte_us = fan.slope
         self.received_byte_us = max(0.0, echo.slope - fan.slope)
         # The more there are, the less of it is the idle daemon.
@@ -78,8 +80,12 @@ class Model:
         return interpolate(self.connections, self._deliveries, connections)
 
     def pause(self, rate: float) -> float:
-        """How many times as dear work is that begins so many times a second, compared with work without a pause."""
-        return max(1.0, interpolate(self.rates, self._alone, rate) / self._alone[-1])
+        """How many times as dear work is that begins so many times a second, compared with the cheapest."""
+        return interpolate(self.rates, self._alone, rate) / min(self._alone)
+
+    def heard_us(self, site: Site) -> float:
+        """A delivery at a site, after its pauses."""
+        return min(self.pause(site.rate) * self.delivery_us(site.connections), max(self._deliveries))
 
     def terms(self, site: Site) -> dict[str, float]:
         """What share of a core each part of the work takes."""
@@ -87,8 +93,8 @@ class Model:
         deliveries, pause = site.rate * site.members, self.pause(site.rate)
         used_us = {
             "idle": self.idle_us,
-            "messages": pause * site.rate * (self.message_us + more * self.received_byte_us),
-            "deliveries": pause * deliveries * (self.delivery_us(site.connections) + more * self.delivered_byte_us),
+            "messages": site.rate * (pause * self.message_us + more * self.received_byte_us),
+            "deliveries": deliveries * (self.heard_us(site) + more * self.delivered_byte_us),
             "pings": site.connections / site.ping_s * self.ping_us if site.ping_s else 0.0,
             "handshakes": site.joins * self.handshake_us,
         }

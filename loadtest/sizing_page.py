@@ -22,7 +22,7 @@ TYPICAL = (
     ("2,000 viewers of one room in which 10 prices of 100 bytes are published a second", Site(2000, 1, 10, 100, joins=2)),
     ("5,000 connections in 1,000 rooms, each says one message of 1,000 bytes in ten seconds", Site(5000, 1000, 500, 1000, joins=10)),
     ("300 connections, each alone, each says ten messages of 200 bytes a second", Site(300, 300, 3000, 200, joins=1)),
-    ("10,000 silent connections", Site(10_000, 1, 0, joins=10)),
+    ("10,000 connections in one room, all silent", Site(10_000, 1, 0, joins=10)),
 )
 EXAMPLE = TYPICAL[0][1]
 
@@ -37,6 +37,11 @@ def number(value: float, digits: int = 2) -> str:
 def signed(slope: float) -> str:
     """`+0.22`, and `0` for what rounds to it."""
     return f"{slope:+.2f}" if abs(slope) >= 0.005 else "0"
+
+
+def signed_percent(share: float) -> str:
+    """`-16 %`, and `0 %` for what rounds to it."""
+    return f"{share * 100:+.0f} %" if abs(share) >= 0.005 else "0 %"
 
 
 def percent(share: float) -> str:
@@ -150,8 +155,8 @@ def check_row(check: Check, model: Model) -> str:
     memory = check.memory_bytes / 2**20
     return (
         f"| {check.connections:,} connections in {check.rooms:,} rooms, {check.rate:,} messages of {check.size:,} bytes a second "
-        f"| {percent(model.cpu(site))} | {percent(cpu)} | {model.cpu(site) / cpu - 1:+.0%} "
-        f"| {model.memory_mib(site):.0f} MiB | {memory:.0f} MiB | {model.memory_mib(site) / memory - 1:+.0%} |"
+        f"| {percent(model.cpu(site))} | {percent(cpu)} | {signed_percent(model.cpu(site) / cpu - 1)} "
+        f"| {model.memory_mib(site):.0f} MiB | {memory:.0f} MiB | {signed_percent(model.memory_mib(site) / memory - 1)} |"
     )
 
 
@@ -166,8 +171,8 @@ def example(model: Model) -> str:
     return (
         f"- The idle daemon: {percent(terms['idle'])}.\n"
         f"- {site.rate:,.0f} messages x {number(model.message_us)} µs x {number(model.pause(site.rate))} = {percent(terms['messages'])}.\n"
-        f"- Each is heard by {site.members:.0f}: {site.rate * site.members:,.0f} deliveries x {number(model.delivery_us(site.connections))} µs x {number(model.pause(site.rate))} "
-        f"= {percent(terms['deliveries'])}.\n"
+        f"- Each is heard by {site.members:.0f}: {site.rate * site.members:,.0f} deliveries x {number(model.heard_us(site))} µs, which is {number(model.delivery_us(site.connections))} µs "
+        f"x {number(model.pause(site.rate))}, = {percent(terms['deliveries'])}.\n"
         f"- A ping to each in {PING_S:.0f} s: {site.connections / PING_S:,.0f} x {number(model.ping_us)} µs = {percent(terms['pings'])}.\n"
         f"- {site.joins:g} who comes and one who goes a second: {number(model.handshake_us)} µs = {number(terms['handshakes'] * 100, 1)} %.\n"
         f"- Together {percent(model.cpu(site))} of a core.\n"
@@ -179,13 +184,14 @@ def example(model: Model) -> str:
 def terms_table(model: Model) -> str:
     """The figures of the formula."""
     deliveries = ", ".join(f"{number(model.delivery_us(n))} µs with {n:,.0f}" for n in model.connections)
+    most = number(model.delivery_us(model.connections[-1]))
     pauses = ", ".join(f"{number(model.pause(rate))} at {number(rate, 3)}" for rate in model.rates)
     return (
         "| term | is |\n|---|---|\n"
         f"| *idle* | {number(model.idle_us / 1000)} ms a second |\n"
         f"| *message* | {number(model.message_us)} µs, and {number(model.received_byte_us * 1024)} µs for each KiB |\n"
         f"| *delivery* | by the connections that are written to in turn: {deliveries}; and {number(model.delivered_byte_us * 1024)} µs for each KiB |\n"
-        f"| *pause* | by the messages a second of the whole daemon: {pauses} |\n"
+        f"| *pause* | by the messages a second of the whole daemon: {pauses}; a delivery never becomes dearer by it than {most} µs |\n"
         f"| *ping* | {number(model.ping_us)} µs, each connection one in `keepalive.ping` |\n"
         f"| *handshake* | {number(model.handshake_us)} µs, the end of the connection included |\n"
         f"| *daemon* | {number(model.daemon_mib)} MiB |\n"
@@ -254,6 +260,7 @@ These were measured in the same run, and no line was fitted to them:
 |---|---:|---:|---:|---:|---:|---:|
 {checks}
 
+The first three taught that work after a pause is dearer, and the fifth that this has a limit; the last two were chosen when both were in the formula.
 They last less than the time to the first ping, so pings are in neither column.
 
 ## How each cost grows
