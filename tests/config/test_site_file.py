@@ -226,6 +226,15 @@ def test_a_site_without_routes_says_so(load):
     assert load("include: routes.d/*.yaml\n").lines == []
 
 
+def test_a_file_of_something_else_is_one_problem(load):
+    text = 'version: "3"\nservices: {web: {image: nginx}}\nvolumes: {data: {}}\nnetworks: {}\n'
+    cure = 'a site has routes: and below it lines like "/echo: echo"'
+    assert load(text).lines == [f'site.yaml:1:1: this is no site: "version", "services", "volumes", … mean nothing here; {cure}']
+    assert load("name: x\nsteps: []\n").lines == [f'site.yaml:1:1: this is no site: "name", "steps" mean nothing here; {cure}']
+    assert len(load("/a: echo\n/b: echo\n").lines) == 3  # a site without its routes:
+    assert len(load("name: x\nsteps: []\nroutes: {}\n").lines) == 2  # a site with keys that it does not know
+
+
 def test_problems_that_were_there_before_do_not_count(tmp_path):
     (tmp_path / "site.yaml").write_text("routes: {}\n")
     problems = Problems()

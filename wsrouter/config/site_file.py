@@ -135,10 +135,14 @@ class _Site:
         )
 
     def _check_keys(self) -> None:
-        """Unknown keys at the top; those that begin with x- are the site's own, for anchors."""
-        for key, _ in self._root.pairs:
-            if key.text in SITE_KEYS or key.text.startswith("x-"):
-                continue
+        """Unknown keys at the top; those that begin with x- are the site's own, for anchors. A file of something else is one problem."""
+        keys = [key for key, _ in self._root.pairs if not key.text.startswith("x-")]
+        unknown = [key for key in keys if key.text not in SITE_KEYS]
+        if len(unknown) == len(keys) > 1 and not any(key.text.startswith("/") for key in keys):
+            told = ", ".join(show_text(key.text) for key in keys[:3]) + (", …" if len(keys) > 3 else "")
+            self._problems.add(keys[0].place, f'this is no site: {told} mean nothing here; a site has routes: and below it lines like "/echo: echo"')
+            return
+        for key in unknown:
             self._problems.add(key.place, f"unknown key {show_text(key.text)}: {_top_cure(key.text)}")
         if self._root.find_key("routes") is None and self._root.find_key("include") is None:
             self._problems.add(self._root.place, 'the site has no routes: add routes: and below it lines like "/echo: echo"')
