@@ -139,7 +139,7 @@ def test_a_node_becomes_a_value_of_its_type(annotation, text, expected):
         (Point, "{x: 13}", "1:5: 13 brings bad luck; write 12"),
         (Point, "{x: 14}", "1:1: it: 'odd'"),
         (int | Window, "{size: 5}", "1:8: size: a size needs a unit: write 5B"),
-        (int | Window, "true", "1:1: it must be a whole number or a mapping, not true"),
+        (int | Window, "true", "1:1: it must be a whole number or a mapping, not true; its keys are age, size, as, as {age: …}"),
         (Template, "{a: [{now}]}", '1:6: {now} is a mapping to YAML here, not text: write "{now}"'),
         (complex, "5", "1:1: it must be a complex, not the number 5"),
     ],

@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import Final, Literal, get_args
 
-from wsrouter.config.annotations import LISTS, Form, describe, form_of, members_of
+from wsrouter.config.annotations import LISTS, Form, describe, form_of, is_record, members_of, record_fields
 from wsrouter.config.nearest import find_nearest
 from wsrouter.config.nodes import MappingNode, Node, ScalarNode, SequenceNode, show
 from wsrouter.config.problems import Place
@@ -53,6 +53,8 @@ def _cure(form: Form, node: Node) -> str | None:
     """The end of the message for one alternative of what is allowed, or None."""
     if form.origin in LISTS and isinstance(node, ScalarNode) and node.value is not None:
         return f"; write [{_as_item(node)}]"
+    if isinstance(form.base, type) and is_record(form.base):
+        return _keys_cure(form.base, node)
     if not isinstance(node, ScalarNode):
         return None
     if form.origin is Literal or (isinstance(form.base, type) and issubclass(form.base, Enum)):
@@ -74,6 +76,15 @@ def _choice_cure(form: Form, node: ScalarNode) -> str | None:
         return f"; write {quoted(node.text)}"
     nearest = find_nearest(node.text, texts)
     return f"; did you mean {nearest}?" if nearest else None
+
+
+def _keys_cure(record: type, node: Node) -> str | None:
+    """The keys of the mapping that is wanted, and the one that may be meant as an example; of one key alone the description tells already."""
+    names = [field.name.removesuffix("_") for field in record_fields(record)]
+    if len(names) == 1:
+        return None
+    meant = find_nearest(node.text, names) if isinstance(node, ScalarNode) else None
+    return f"; its keys are {', '.join(names)}, as {{{meant or names[0]}: …}}"
 
 
 def _number_cure(text: str) -> str | None:
