@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from wsrouter.api.client_facts import ClientFacts
 from wsrouter.api.messages import Sendable
 
 if TYPE_CHECKING:
     from wsrouter.api.topics import TopicSettings
 
 
-class Connection(Protocol):
+class Connection(ClientFacts, Protocol):
     """One client's WebSocket, from the accepted upgrade until it is closed.
 
     All of it is plain calls: nothing here waits. It is valid until `on_close` returns; sending to a closed connection does
@@ -21,42 +21,6 @@ class Connection(Protocol):
     @property
     def id(self) -> str:
         """A name of its own, the same in every record: 16 hexadecimal digits."""
-
-    @property
-    def path(self) -> str:
-        """The path as matched: percent-decoded, without the query."""
-
-    @property
-    def route(self) -> str:
-        """The pattern of its route, as in the site: `/rooms/{room}`."""
-
-    @property
-    def params(self) -> Mapping[str, str | int]:
-        """What the pattern's parameters stand for in this path; `{id:int}` gives an int."""
-
-    @property
-    def query(self) -> Mapping[str, str]:
-        """The query of the URL; of a repeated name the first value."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The request's headers; names in any case; of a repeated name the first value."""
-
-    @property
-    def user(self) -> str | None:
-        """Who it is, where the route has `auth`; else None."""
-
-    @property
-    def claims(self) -> Mapping[str, object]:
-        """What the credentials say of the user, where the route has `auth`; else empty."""
-
-    @property
-    def peer(self) -> str:
-        """The other end of the socket: `127.0.0.1:50210`, `[::1]:50210`, or `unix`."""
-
-    @property
-    def client(self) -> str:
-        """The client's address without port, as told by a trusted proxy; else the peer's."""
 
     @property
     def subprotocol(self) -> str | None:

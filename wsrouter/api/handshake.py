@@ -7,49 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from wsrouter.api.client_facts import ClientFacts
 
-class HandshakeRequest(Protocol):
+
+class HandshakeRequest(ClientFacts, Protocol):
     """A client's request before it is let in. It holds the client's credentials: record nothing of its headers and query."""
-
-    @property
-    def path(self) -> str:
-        """The path as matched: percent-decoded, without the query."""
-
-    @property
-    def route(self) -> str:
-        """The pattern of its route."""
-
-    @property
-    def params(self) -> Mapping[str, str | int]:
-        """What the pattern's parameters stand for."""
-
-    @property
-    def query(self) -> Mapping[str, str]:
-        """The query of the URL; of a repeated name the first value."""
 
     @property
     def target(self) -> str:
         """The request's target with its query, as sent."""
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The request's headers; names in any case; of a repeated name the first value."""
-
-    @property
-    def user(self) -> str | None:
-        """Who it is, as `auth` of the route found; None where nobody was asked yet."""
-
-    @property
-    def claims(self) -> Mapping[str, object]:
-        """What is known of the user."""
-
-    @property
-    def peer(self) -> str:
-        """The other end of the socket."""
-
-    @property
-    def client(self) -> str:
-        """The client's address without port, as told by a trusted proxy; else the peer's."""
 
     @property
     def subprotocols(self) -> Sequence[str]:
