@@ -10,27 +10,21 @@ import asyncio
 from dataclasses import dataclass
 from dataclasses import replace as replace_facts
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from msgspec.structs import replace
-from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooManyHeaders
-from websockets.frames import Close
 
 from wsrouter.access.addresses import address_group
 from wsrouter.access.bounds import MAX_HEAD_BYTES
 from wsrouter.access.decision import Decision, Rejected, unavailable
 from wsrouter.access.door import check_allowed
-from wsrouter.access.retry import retry_header
 from wsrouter.api.causes import Reason
 from wsrouter.api.ports import Attempt, Failure, Refusal
 from wsrouter.api.user import User
-from wsrouter.wire.closing import CLOSE
 from wsrouter.wire.connection import Connection
-from wsrouter.wire.frames import frame
 from wsrouter.wire.head import HeaderView, head_end, parse_ordinary
 from wsrouter.wire.negotiation import Newcomer, negotiate, parse_head
-from wsrouter.wire.proxy_header import SIGNATURE, V1_BEGIN
+from wsrouter.wire.refusals import close_refusal, http_refusal, may_be_http, refuse_foreign, refuse_unparsed
 from wsrouter.wire.request import ClientRequest
 from wsrouter.wire.room import find_refusal
 from wsrouter.wire.upgrade import Upgrade
@@ -40,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from websockets.http11 import Request
-    from websockets.server import ServerProtocol
 
     from wsrouter.access.door import Door
     from wsrouter.api.handshake import Accept
@@ -54,7 +47,6 @@ T = TypeVar("T")
 
 # After a refusal: how long the client may take to read it and hang up.
 LINGER_S = 1.0
-_EXPECT_PROXY = "set proxy_protocol: require on this listener, and the proxy in server.trusted_proxies"
 _TOO_LATE: Final = Refusal(Reason.AUTH_UNAVAILABLE, "not known who it is")
 _GONE_BEFORE: Final = {Reason.AUTH_UNAVAILABLE: "gone before it was known who it is", Reason.UNDECIDED: "gone before on_handshake had answered"}
 # What may come before the 101 is there: hardly anybody sends anything then. More stays in the socket.
@@ -104,8 +96,8 @@ class Handshake(asyncio.Protocol):
             if len(self._buffer) > MAX_HEAD_BYTES + MOST_HELD_BYTES:
                 self._transport.pause_reading()
             return
-        if not 0x41 <= self._buffer[0] <= 0x5A:  # methods are upper-case letters; 0x16 begins a TLS hello
-            self._refuse(_refuse_foreign(self._buffer))
+        if not may_be_http(self._buffer):
+            self._refuse(refuse_foreign(self._buffer))
             return
         end = head_end(self._buffer)
         if 0 <= end <= MAX_HEAD_BYTES:
@@ -168,7 +160,7 @@ class Handshake(asyncio.Protocol):
                 return
             protocol, request = parse_head(head)
             if request is None:
-                self._refuse(_parse_failure(protocol, head))
+                self._refuse(refuse_unparsed(protocol, head))
                 return
         admission = self._hub.admission
         decision = admission.decide(request, self._peer_ip)
@@ -283,7 +275,7 @@ class Handshake(asyncio.Protocol):
         if agreed is None or isinstance(agreed, Refusal):
             self._refuse(refusal)
         else:
-            self._say_last(refusal, agreed[0] + frame(CLOSE, Close(close_code(refusal.status), refusal.reason.value).serialize()))
+            self._say_last(refusal, agreed[0] + close_refusal(refusal))
 
     # The last questions: whether there is room, and what the route's handlers say. Then the 101.
 
@@ -374,7 +366,7 @@ class Handshake(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answers with an error."""
-        self._say_last(refusal, _refusal_bytes(refusal))
+        self._say_last(refusal, http_refusal(refusal))
 
     def _say_last(self, refusal: Refusal, answer: bytes) -> None:
         """Answers, and tells why."""
@@ -418,32 +410,12 @@ class Handshake(asyncio.Protocol):
         return str(self._peername[0]) if isinstance(self._peername, tuple) else "unix"
 
 
-def close_code(status: int) -> int:
-    """What `refuse: close` says instead of a status."""
-    if status < 500:
-        return 4000 + status  # free for applications
-    return 1013 if status == 503 else 1011
-
-
 def format_peer(name: object) -> str:
     """A socket's other end as text: `127.0.0.1:50210`, `[::1]:50210`, or `unix`; `gone` for one that was reset."""
     if isinstance(name, tuple):
         host, port = str(name[0]), name[1]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return "unix" if name is not None else "gone"
-
-
-def _parse_failure(protocol: ServerProtocol, head: bytes) -> Refusal:
-    """Why the library could not parse the head."""
-    if head.startswith(V1_BEGIN):
-        return Refusal(Reason.MALFORMED, "a PROXY header on a listener without", _EXPECT_PROXY)
-    error = protocol.handshake_exc
-    if isinstance(error, RequestLineTooLong):
-        return Refusal(Reason.PATH_TOO_LONG)
-    if isinstance(error, HeaderLineTooLong | TooManyHeaders):
-        return Refusal(Reason.HEADERS_TOO_LARGE)
-    cause = error.__cause__ if error is not None else None
-    return Refusal(Reason.MALFORMED, str(cause or error or "not HTTP"))
 
 
 def _seen(head: bytes) -> tuple[str, HeaderView | dict[str, str]]:
@@ -456,23 +428,3 @@ def _seen(head: bytes) -> tuple[str, HeaderView | dict[str, str]]:
         return path, HeaderView(head)
     except (UnicodeDecodeError, ValueError):
         return path, {}
-
-
-def _refuse_foreign(data: bytearray) -> Refusal:
-    """What is no HTTP, and why it may have come."""
-    if data[0] == 0x16:
-        return Refusal(Reason.MALFORMED, "TLS on a plain listener", "connect with ws://, or give the listener tls: {cert: ..., key: ...}")
-    if data.startswith(SIGNATURE[:4]):
-        return Refusal(Reason.MALFORMED, "a PROXY header on a listener without", _EXPECT_PROXY)
-    return Refusal(Reason.MALFORMED, "not HTTP")
-
-
-def _refusal_bytes(refusal: Refusal) -> bytes:
-    """The whole response: constant for each reason but for the headers that it asks for."""
-    status = HTTPStatus(refusal.status)
-    body = f"{status.value} {status.phrase}\n"
-    headers = "".join(f"{name}: {value}\r\n" for name, value in retry_header(refusal.status, refusal.headers))
-    return (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\n{headers}Content-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}"
-    ).encode()
