@@ -29,10 +29,11 @@ from wsrouter.wire.inbox import Inbox
 from wsrouter.wire.pings import Pings, check_control, control_payload
 
 if TYPE_CHECKING:
+    from websockets.typing import DataLike
+
     from wsrouter.api.messages import Message
     from wsrouter.wire.connection import Connection
 
-DataLike = str | bytes | bytearray | memoryview
 PING, PONG = 0x89, 0x8A
 
 

@@ -14,7 +14,9 @@ from wsrouter.api.causes import Cause
 from wsrouter.wire.frames import frame
 
 if TYPE_CHECKING:
-    from wsrouter.wire.compat import DataLike, WebSocket
+    from websockets.typing import DataLike
+
+    from wsrouter.wire.compat import WebSocket
 
 CONTINUATION, TEXT, BINARY, LAST = 0x00, 0x01, 0x02, 0x80
 

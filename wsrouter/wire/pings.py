@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from websockets.exceptions import ConcurrencyError, ProtocolError
 
 if TYPE_CHECKING:
-    from wsrouter.wire.compat import DataLike
+    from websockets.typing import DataLike
 
 MAX_CONTROL_BYTES = 125  # RFC 6455, section 5.5
 
