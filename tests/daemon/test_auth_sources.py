@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from base64 import b64encode
@@ -21,6 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.client import connect
 from support.daemon import Daemon, run_daemon
+from support.waiting import until
 from wsrouter.access.decision import Rejected
 from wsrouter.access.jwt import Key
 from wsrouter.access.sources.jwks import BETWEEN_S, JwksKeys
@@ -132,6 +134,16 @@ def status(daemon: Daemon, **arguments: Any) -> int:
 
 
 # Passwords.
+
+
+@contextmanager
+def asking(daemon: Daemon, service: Outside) -> Iterator[socket.socket]:
+    """A client whose upgrade has come, while the service is asked who it is."""
+    head = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", daemon.port), 5) as client:
+        client.sendall(head.encode())
+        until(lambda: service.requests)
+        yield client
 
 
 def htpasswd(**users: str) -> str:
@@ -356,17 +368,9 @@ def test_a_sub_request_without_an_answer_in_time_is_a_503(tmp_path: Path) -> Non
 
 
 def test_frames_that_come_before_the_decision_are_held_until_the_101(tmp_path: Path) -> None:
-    import socket
-
     go_on = threading.Event()
     with outside(waits_for(go_on, says(200, X_User="carol"))) as service, run(tmp_path, f"{{forward: '{service.url}'}}") as daemon:
-        head = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        with socket.create_connection(("127.0.0.1", daemon.port), 5) as client:
-            client.sendall(head.encode())
-            deadline = time.monotonic() + 5
-            while not service.requests:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+        with asking(daemon, service) as client:
             client.sendall(b"\x81\x81\x00\x00\x00\x00?")
             go_on.set()
             received = b""
@@ -376,17 +380,10 @@ def test_frames_that_come_before_the_decision_are_held_until_the_101(tmp_path: P
 
 
 def test_a_client_that_leaves_before_the_decision_ends_the_question(tmp_path: Path) -> None:
-    import socket
-
     go_on = threading.Event()
     with outside(waits_for(go_on, says(200, X_User="carol"))) as service, run(tmp_path, f"{{forward: '{service.url}'}}") as daemon:
-        head = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        with socket.create_connection(("127.0.0.1", daemon.port), 5) as client:
-            client.sendall(head.encode())
-            deadline = time.monotonic() + 5
-            while not service.requests:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+        with asking(daemon, service):
+            pass  # and it leaves
         assert "gone before" in daemon.wait_for("handshake.refused")["detail"]
         go_on.set()
         assert not daemon.find_records("connection.opened")

@@ -7,7 +7,7 @@ from wsrouter.testing import MemoryConnection, MemoryContext
 
 
 def test_it_has_all_that_the_interface_names():
-    members = {name for name in vars(Connection) if not name.startswith("_")}
+    members = {name for name in dir(Connection) if not name.startswith("_")}
 
     assert members >= {"id", "send", "claims"}
     assert [name for name in sorted(members) if not hasattr(MemoryConnection(), name)] == []
