@@ -205,7 +205,7 @@ def test_a_threshold_that_is_missed_is_told_and_exits_3(bench):
         code, _, err = bench(url, "-c", "1", "-r", "100", "-t", "50ms", "--timeout", "50ms", "--fail", "p50 < 0.001ms, lost = 0", "--fail", "errors=0")
 
     assert code == 3
-    first, second = err.splitlines()
+    first, second = [line for line in err.splitlines() if not line.startswith("warning: ")]  # as that a busy machine kept it from its plan
     assert first.startswith("missed: p50 round_trip < 0.001ms, but it was ")
     assert second == "missed: lost = 0, but it was 1"
 
