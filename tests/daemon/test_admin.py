@@ -16,12 +16,26 @@ import pytest
 
 from support.client import connect
 from support.control import dial, request, socket_of
-from support.daemon import start_process
+from support.daemon import run_daemon, start_process
 from support.waiting import until
 
 TOKEN = "0123456789abcdef0123"
 SITE = "admin: 127.0.0.1:0\nroutes:\n  /echo: echo\n  /room/{room}: {broadcast: {history: 3}}\n"
 OPEN = f"admin: {{address: 127.0.0.1:0, token: {TOKEN}}}\nroutes: {{/echo: echo}}\n"
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory):
+    """One daemon of `SITE` for questions that leave it as it is."""
+    with run_daemon(SITE, tmp_path_factory.mktemp("serving")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """One daemon that asks for a token."""
+    with run_daemon(OPEN, tmp_path_factory.mktemp("guarded")) as running:
+        yield running
 
 
 def ask(daemon, path, method="GET", body=None, **headers):
@@ -69,10 +83,9 @@ def test_the_control_socket_speaks_http_too_and_asks_for_no_token(daemon, tmp_pa
     assert json.loads(lines[1])["pid"] == running.process.pid
 
 
-def test_the_public_side_has_none_of_it(daemon):
-    running = daemon(SITE)
+def test_the_public_side_has_none_of_it(serving):
     for path in ("/healthz", "/readyz", "/metrics", "/status", "/publish"):
-        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", serving.port, timeout=10)
         connection.request("GET", path)
         assert connection.getresponse().status == 426
         connection.close()
@@ -89,28 +102,27 @@ def test_the_public_side_has_none_of_it(daemon):
         ({"Authorization": "Bearer \xff"}, "a wrong token: "),
     ],
 )
-def test_without_the_token_there_is_only_health(daemon, headers, error):
-    running = daemon(OPEN)
+def test_without_the_token_there_is_only_health(guarded, headers, error):
+    before = len(guarded.find_records("admin.refused"))
     for path in ("/metrics", "/status", "/publish", "/nothing"):
-        status, answer = ask(running, path, **headers)
+        status, answer = ask(guarded, path, **headers)
         assert (status, answer["error"]) == (401, f"{error}send Authorization: Bearer with the token of the setting admin")
 
-    assert ask(running, "/healthz")[0] == ask(running, "/readyz")[0] == 200
-    assert ask(running, "/status", Authorization=f"Bearer {TOKEN}")[0] == 200
-    refused = running.wait_for("admin.refused")
+    assert ask(guarded, "/healthz")[0] == ask(guarded, "/readyz")[0] == 200
+    assert ask(guarded, "/status", Authorization=f"Bearer {TOKEN}")[0] == 200
+    guarded.wait_for("admin.refused", count=before + 4)
+    refused = guarded.find_records("admin.refused")[before]
     assert (refused["level"], refused["path"]) == ("warning", "/metrics")
-    assert "wrong-wrong" not in running.transcript()
-    assert TOKEN not in running.transcript()
+    assert "wrong-wrong" not in guarded.transcript()
+    assert TOKEN not in guarded.transcript()
 
 
-def test_a_web_page_gets_nothing_done(daemon):
-    running = daemon(SITE)
-
-    assert publish(running, {"topic": "t", "message": "m"}, Origin="http://evil.example")[0] == 403
-    assert publish(running, {"topic": "t", "message": "m"}, Origin="null")[0] == 403
-    assert ask(running, "/status", Host="evil.example:9464")[0] == 421  # DNS that was pointed here
-    assert ask(running, "/status", Host="localhost:9464")[0] == 200
-    assert ask(running, "/status", Host="[::1]:9464")[0] == 200
+def test_a_web_page_gets_nothing_done(serving):
+    assert publish(serving, {"topic": "t", "message": "m"}, Origin="http://evil.example")[0] == 403
+    assert publish(serving, {"topic": "t", "message": "m"}, Origin="null")[0] == 403
+    assert ask(serving, "/status", Host="evil.example:9464")[0] == 421  # DNS that was pointed here
+    assert ask(serving, "/status", Host="localhost:9464")[0] == 200
+    assert ask(serving, "/status", Host="[::1]:9464")[0] == 200
 
 
 def test_what_is_published_reaches_the_members_in_order_as_text_json_and_binary(daemon):
@@ -159,10 +171,8 @@ def test_members_that_are_behind_are_counted(daemon):
         assert float(waiting[1]) > 1 << 20
 
 
-def test_a_topic_that_nobody_knows_is_answered_as_such(daemon):
-    running = daemon(SITE)
-
-    assert publish(running, {"topic": "/room/none", "message": "hi"}) == (200, {"topic": "/room/none", "members": 0, "behind": 0, "known": False})
+def test_a_topic_that_nobody_knows_is_answered_as_such(serving):
+    assert publish(serving, {"topic": "/room/none", "message": "hi"}) == (200, {"topic": "/room/none", "members": 0, "behind": 0, "known": False})
 
 
 @pytest.mark.parametrize(
@@ -177,20 +187,17 @@ def test_a_topic_that_nobody_knows_is_answered_as_such(daemon):
         (b'{"topic": "t", "message": "m"}', {"Idempotency_Key": "k" * 300}, 400, "publish: the key has 300 characters; "),
     ],
 )
-def test_what_cannot_be_published_is_refused_in_one_line(daemon, body, headers, status, error):
-    running = daemon(SITE)
-    found, answer = publish(running, body, **headers)
+def test_what_cannot_be_published_is_refused_in_one_line(serving, body, headers, status, error):
+    found, answer = publish(serving, body, **headers)
 
     assert (found, answer["error"][: len(error)], "\n" in answer["error"]) == (status, error, False)
 
 
-def test_a_text_that_is_not_utf8_an_unknown_path_and_a_wrong_method_are_told(daemon):
-    running = daemon(SITE)
-
-    assert publish(running, b"\xff", "/publish?topic=t", Content_Type="text/plain")[0] == 400
-    assert ask(running, "/reload") == (404, {"error": "there is nothing at this path; there are /healthz, /metrics, /publish, /readyz, /status"})
-    assert ask(running, "/publish") == (405, {"error": "/publish takes POST"})
-    assert ask(running, "/status", "DELETE") == (405, {"error": "/status takes GET"})
+def test_a_text_that_is_not_utf8_an_unknown_path_and_a_wrong_method_are_told(serving):
+    assert publish(serving, b"\xff", "/publish?topic=t", Content_Type="text/plain")[0] == 400
+    assert ask(serving, "/reload") == (404, {"error": "there is nothing at this path; there are /healthz, /metrics, /publish, /readyz, /status"})
+    assert ask(serving, "/publish") == (405, {"error": "/publish takes POST"})
+    assert ask(serving, "/status", "DELETE") == (405, {"error": "/status takes GET"})
 
 
 def test_a_publish_of_100_mib_is_refused_before_it_is_read(daemon):

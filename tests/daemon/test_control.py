@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from support.client import connect
 from support.control import dial, read_answer, request, say, socket_of
+from support.daemon import run_daemon
 from support.waiting import until_async
 from wsrouter.admin.commands import RequestError
 from wsrouter.admin.repeats import Repeats
@@ -36,6 +37,14 @@ from wsrouter.observe.logs import get_logger
 
 SITE = "routes:\n  /echo: echo\n  /room/{room}: {broadcast: {history: 3}}\n"
 STATUS = b'{"command": "status"}\n'
+
+
+@pytest.fixture(scope="module")
+def answering(tmp_path_factory):
+    """One daemon for questions that leave it as it is; and its control socket."""
+    folder = tmp_path_factory.mktemp("serving")
+    with run_daemon(SITE, folder) as running:
+        yield running, socket_of(folder / "site.yaml")
 
 
 def mode(path: Path) -> int:
@@ -133,9 +142,9 @@ def test_a_message_of_a_mebibyte_fits_however_it_is_escaped(daemon, tmp_path):
         (b'{"command": "publish"}\n', "publish needs topic: "),
     ],
 )
-def test_a_line_that_is_no_request_is_answered_with_what_is_wrong_and_the_next_one_is_served(daemon, tmp_path, line, error):
-    running = daemon(SITE)
-    with dial(socket_of(tmp_path / "site.yaml")) as one:
+def test_a_line_that_is_no_request_is_answered_with_what_is_wrong_and_the_next_one_is_served(answering, line, error):
+    running, path = answering
+    with dial(path) as one:
         answer = say(one, line)
 
         assert (answer["ok"], answer["error"][: len(error)], "\n" in answer["error"]) == (False, error, False)
