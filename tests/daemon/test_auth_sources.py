@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import socket
+import termios
 import threading
 import time
 from base64 import b64encode
@@ -23,10 +25,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from support.client import connect
 from support.daemon import Daemon, run_daemon
 from support.waiting import until
+from wsrouter.access.bounds import MAX_HEAD_BYTES
 from wsrouter.access.decision import Rejected
 from wsrouter.access.jwt import Key
 from wsrouter.access.sources.jwks import BETWEEN_S, JwksKeys
 from wsrouter.api.causes import Reason
+from wsrouter.wire.handshake import MOST_HELD_BYTES
 
 WHO = """
 from wsrouter import Connection, Handler
@@ -377,6 +381,28 @@ def test_frames_that_come_before_the_decision_are_held_until_the_101(tmp_path: P
             while b"carol" not in received:
                 received += client.recv(4096)
         assert received.startswith(b"HTTP/1.1 101")
+
+
+def test_more_than_is_held_before_the_decision_waits_in_the_socket_and_is_read_after_the_101(tmp_path: Path) -> None:
+    go_on, messages = threading.Event(), MAX_HEAD_BYTES + MOST_HELD_BYTES  # of six bytes each
+    with outside(waits_for(go_on, says(200, X_User="carol"))) as service, run(tmp_path, f"{{forward: '{service.url}'}}") as daemon:
+        with asking(daemon, service) as client:
+            sending = threading.Thread(target=client.sendall, args=(b"\x81\x80\0\0\0\0" * messages + b"\x88\x82\0\0\0\0\x03\xe8",))
+            sending.start()
+            until(lambda: unread(client))
+            go_on.set()
+            received = b""
+            while not received.endswith(b"\x88\x02\x03\xe8"):
+                piece = client.recv(65536)
+                assert piece, "it hung up"
+                received += piece
+            sending.join()
+        assert messages == daemon.wait_for("connection.closed")["messages_in"] == received.count(b"carol")
+
+
+def unread(client: socket.socket) -> int:
+    """Bytes that the other side has not taken from its socket, or that are still on their way."""
+    return int.from_bytes(fcntl.ioctl(client, termios.TIOCOUTQ, b"\0\0\0\0"), "little")
 
 
 def test_a_client_that_leaves_before_the_decision_ends_the_question(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_there_is_less_room_where_the_open_file_limit_leaves_less_and_always_for
     room.files = -5
     newest = Silent(room.half_opens)
     assert not newest.is_shed
+    assert not Silent(Room(files=-5).half_opens).is_shed  # the only one
 
 
 def test_a_listener_that_can_wait_does_so_as_long_as_nobody_has_had_his_time():

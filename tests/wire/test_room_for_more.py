@@ -61,6 +61,17 @@ def test_an_ipv6_client_counts_by_its_64():
     assert find_refusal(hub, endpoint, "2001:db8:0:2::1", None) is None
 
 
+def test_while_it_drains_and_on_a_route_that_is_on_its_way_out_nobody_comes_in():
+    hub, endpoint = house()
+    hub.draining = True
+    assert Reason.DRAINING is find_refusal(hub, endpoint, "192.0.2.1", None).reason
+    hub.draining = False
+    endpoint.accepts = False
+    assert Reason.DRAINING is find_refusal(hub, endpoint, "192.0.2.1", None).reason
+    endpoint.accepts = True
+    assert find_refusal(hub, endpoint, "192.0.2.1", None) is None
+
+
 def test_connections_are_counted_from_their_opening_until_they_are_gone():
     wire = Wire()
     assert 1 == wire.hub.census.of_route("/")
