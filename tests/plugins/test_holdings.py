@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from types import ModuleType
 
 import pytest
 
-from wsrouter.plugins.holdings import measure
+from wsrouter.plugins.holdings import _held_by, measure
 
 CODE = """
 class Item:
@@ -54,11 +55,13 @@ def test_what_belongs_to_others_is_counted_by_its_own_size(plugin):
     assert measure(keeper, "holdings_plugin").size_bytes < 5_000
 
 
-def test_more_than_the_most_is_not_looked_at(plugin):
+@pytest.mark.parametrize("kind", [list, tuple, set, deque, dict.fromkeys])
+def test_more_than_the_most_is_not_looked_at_nor_fetched(plugin, kind):
     keeper = plugin.Keeper()
-    keeper.items = [str(number) for number in range(5_000)]
+    keeper.items = kind(str(number) for number in range(5_000))
     found = measure(keeper, "holdings_plugin", most=1_000)
     assert (1_000, False) == (found.objects, found.is_whole)
+    assert 1_000 < len(_held_by(keeper.items, 1_000)) <= 2_001
 
 
 def test_a_size_that_cannot_be_told_is_none(plugin):
