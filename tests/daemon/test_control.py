@@ -31,7 +31,7 @@ from wsrouter.daemon import line_client as line_client_module
 from wsrouter.daemon.control import ControlServer
 from wsrouter.daemon.control_path import ControlPath
 from wsrouter.daemon.private_http import PrivateHttp
-from wsrouter.daemon.reception import MOST_CLIENTS
+from wsrouter.daemon.reception import MOST_CLIENTS, QUIET_S
 from wsrouter.daemon.side_thread import SideThread
 from wsrouter.observe.logs import get_logger
 
@@ -202,15 +202,17 @@ print(answers.count('{{"ok":true'[:10]))
 
 
 def test_silent_clients_make_room_for_those_who_ask(daemon, tmp_path):
-    """All places are taken by clients that say nothing, and some that began a line; one more is answered all the same."""
+    """All places are taken by clients that say nothing, and some that began a line; one more is answered all the same, and nobody cut off who has only just come."""
     daemon(SITE)
     path = socket_of(tmp_path / "site.yaml")
     with ExitStack() as stack:
+        begun = time.monotonic()
         silent = [stack.enter_context(dial(path)) for _ in range(MOST_CLIENTS + 10)]
         for one in silent[::2]:
             one.sendall(b'{"command"')
 
         assert request(path, command="status")["ok"]
+        assert time.monotonic() - begun >= QUIET_S
 
 
 def test_a_client_that_never_reads_holds_up_nobody(daemon, tmp_path):
