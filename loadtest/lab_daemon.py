@@ -10,11 +10,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from loadtest.processes import FOREIGN_VARIABLES, HERE, ROOT, START_S, STOP_S, MeasureError, find_port, pin
+from loadtest.processes import FOREIGN_VARIABLES, HERE, ROOT, START_S, MeasureError, end_group, find_port, pin
 
 SITE = HERE / "site.yaml"
 WRONG = {"error", "critical"}
@@ -45,12 +45,7 @@ class LabDaemon:
 
     def stop(self) -> None:
         """Asks it to end, and sees to it that it does."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(STOP_S)
-                return
+        end_group(self.process)
 
     def wrong_records(self) -> list[str]:
         """The records of its log that are errors, and lines that are no records at all."""

@@ -51,6 +51,16 @@ class MeasureError(Exception):
     """A process did not do its part; the text says which and how."""
 
 
+def end_group(process: subprocess.Popen[Any]) -> None:
+    """Ends a process that leads a group, with all that it started: asked first, then not asked."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S)
+            return
+
+
 class Server:
     """A server as a process group of its own. Nothing of it outlives `run_server`."""
 
@@ -91,12 +101,7 @@ class Server:
 
     def stop(self) -> None:
         """Ends it: asked first, then not asked."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(STOP_S)
-                return
+        end_group(self.process)
 
 
 class Generator:
