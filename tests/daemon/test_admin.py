@@ -209,6 +209,7 @@ def test_a_publish_of_100_mib_is_refused_before_it_is_read(daemon):
 
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'{"error":"a request may have 8388608 bytes, and this one has 104857600"}' in answer
+    assert b"\r\nConnection: close\r\n" in answer
     assert ask(running, "/readyz")[0] == 200
 
 

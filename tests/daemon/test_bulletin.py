@@ -18,8 +18,9 @@ from support.bare import upgrade
 from support.client import connect
 from support.daemon import start_process
 from support.service_manager import FakeServiceManager, service_manager
+from support.waiting import until_async
 from wsrouter.daemon.bulletin import Bulletin
-from wsrouter.daemon.service_manager import ServiceManager
+from wsrouter.daemon.service_manager import MOST_WAITING, ServiceManager, watchdog_s
 from wsrouter.observe.logs import get_logger
 
 ECHO = "routes: {/echo: echo}"
@@ -227,3 +228,48 @@ def test_what_is_not_taken_at_once_is_told_later_and_in_order(daemon, tmp_path: 
         running.wait_for("reload.done")
         told = [busy.recv(4096).decode() for _ in range(filled + 3)][filled:]
         assert [line.partition("=")[0] for line in told] == ["READY", "RELOADING", "READY"]
+
+
+@pytest.mark.anyio
+async def test_what_is_not_taken_for_long_is_bounded_and_the_latest_is_kept(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as busy:
+        busy.bind(str(tmp_path / "notify"))
+        busy.setblocking(False)
+        manager = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "notify")}, asyncio.get_running_loop(), get_logger())
+        for number in range(1000 + MOST_WAITING):
+            manager.tell(f"STATUS={number}")
+        at_once, later = read_all(busy), []
+
+        def all_is_told() -> bool:
+            later.extend(read_all(busy))
+            return len(later) >= MOST_WAITING
+
+        await until_async(all_is_told)
+        manager.close()
+    assert at_once == list(range(len(at_once)))
+    assert later == list(range(1000, 1000 + MOST_WAITING))
+
+
+def read_all(busy: socket.socket) -> list[int]:
+    """The numbers of all that is there."""
+    found = []
+    with suppress(BlockingIOError):
+        while True:
+            found.append(int(busy.recv(100).removeprefix(b"STATUS=")))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": "2500000"}, 2.5),
+        ({"WATCHDOG_USEC": "2500000", "WATCHDOG_PID": "42"}, 2.5),
+        ({"WATCHDOG_USEC": "2500000", "WATCHDOG_PID": "43"}, None),  # meant for another process
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "soon"}, None),
+        ({"WATCHDOG_USEC": "-1"}, None),
+    ],
+)
+def test_signs_of_life_are_wanted_of_the_process_that_is_named(variables: dict[str, str], expected: float | None) -> None:
+    assert expected == watchdog_s(variables, pid=42)
