@@ -278,3 +278,15 @@ def test_a_join_and_a_leave_look_at_no_other_member_however_many_there_are():
         topic.leave(newcomer)
     assert before == [each.looks for each in others]
     assert 1000 == topic.members
+
+
+def test_a_member_that_is_closed_by_what_was_pending_when_it_left_is_counted_once():
+    topic, _, _ = make()
+    leaving, other = Member(then=topic.leave), Member()
+    topic.join(leaving)
+    topic.join(other)
+    topic.publish("x")
+    topic.leave(leaving)
+
+    assert (["x"], ["x"]) == (leaving.heard, other.heard)
+    assert topic.members == 1
