@@ -69,3 +69,15 @@ def test_names_made_of_what_clients_send_share_a_bucket_and_memory_is_bounded():
     assert MAX_KINDS + 1 >= len(limit._buckets)
     clock.now += 60
     assert 0 == limit.admit(Kind("client 100000 said")), "kinds of long ago make room"
+
+
+def test_a_kind_is_not_forgotten_before_what_was_left_out_of_it_is_told():
+    clock, _, limit = make_limit()
+    for _ in range(BURST + 3):
+        limit.admit(REFUSED)
+    for number in range(MAX_KINDS - 1):
+        limit.admit(Kind(f"kind {number}"))
+    clock.now += 3600
+    limit.admit(Kind("one more"))
+    assert [(REFUSED, 3)] == limit.collect()
+    assert not limit.pending

@@ -71,3 +71,11 @@ def test_a_size_that_cannot_be_told_is_none(plugin):
 
     plugin.CACHE["broken"] = Broken()
     assert measure(plugin.Keeper(), "holdings_plugin").is_whole
+
+
+def test_objects_of_the_plugins_own_package_are_counted_with_what_they_hold(plugin):
+    keeper = plugin.Keeper()
+    keeper.items.append(plugin.Item("x" * 100_000))
+    plugin.Item.__module__ = "wsrouter_plugins_1.keeper.items"
+    assert measure(keeper, "holdings_plugin", "wsrouter_plugins_1").size_bytes > 100_000
+    assert measure(keeper, "holdings_plugin", "wsrouter_plugins").size_bytes < 100_000  # another one
