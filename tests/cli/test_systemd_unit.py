@@ -86,3 +86,98 @@ def test_the_shipped_unit_fits_the_defaults(wsrouter, write, units, here) -> Non
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90.0), ("1min 30s", 90.0), ("1h2m3.5s", 3723.5), ("500ms", 0.5), ("", None), ("1 fortnight", None)])
 def test_times_are_read_as_systemd_reads_them(text: str, seconds: float | None) -> None:
     assert parse_time_span(text) == seconds
+
+
+# The sockets that systemd passes.
+
+
+@pytest.fixture
+def socket_unit(units, here):
+    """Writes the socket unit of a service that runs the site, and enables it: `socket_unit("ListenStream=…")`."""
+    (units / "wsrouter.service").write_text(unit(here / "site.yaml", "TimeoutStopSec=60"))
+
+    def write_unit(*lines: str, name: str = "wsrouter.socket", enabled: bool = True) -> Path:
+        path = units / name
+        path.write_text("\n".join(["[Unit]", "ListenStream=1", "[Socket]", *lines, ""]))
+        wants = units / "sockets.target.wants"
+        wants.mkdir(exist_ok=True)
+        if enabled:
+            (wants / name).symlink_to(path)
+        return path
+
+    return write_unit
+
+
+def listening(*addresses: str) -> str:
+    return f"routes: {{/echo: echo}}\nserver: {{listen: [{', '.join(map(repr, addresses))}]}}\n"
+
+
+def test_a_passed_socket_that_the_site_does_not_listen_on_is_a_warning(wsrouter, write, socket_unit) -> None:
+    write("site.yaml", listening("127.0.0.1:8765", "unix:/run/ws.sock"))
+    file = socket_unit("ListenStream=127.0.0.1:8765", "ListenStream=127.0.0.2:8765")
+
+    code, out, err = wsrouter("check", "site.yaml")
+    assert (code, out) == (0, "site.yaml: ok, 1 route and 1 warning\n")
+    assert err.splitlines()[0] == (
+        f"{file}:5:1: warning: ListenStream=127.0.0.2:8765 passes the socket 127.0.0.2:8765, and server.listen of the site is 127.0.0.1:8765, unix:/run/ws.sock: "
+        "write it there, or take it out here; the daemon does not start with a socket that nobody would accept from"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stream", "listen", "fits"),
+    [
+        ("127.0.0.1:8765", "127.0.0.1:8765", True),
+        ("127.0.0.1:8765", "localhost:8765", True),
+        ("127.0.0.1:8765", "8765", True),
+        ("127.0.0.1:8766", "127.0.0.1:8765", False),
+        ("0.0.0.0:8765", "127.0.0.1:8765", False),
+        ("0.0.0.0:8765", ":8765", True),
+        ("[0:0::1]:8765", "[::1]:8765", True),
+        ("8765", ":8765", True),
+        ("8765", "127.0.0.1:8765", False),
+        ("[::]:8765", "0.0.0.0:8765", False),
+        ("[::]:8765\nBindIPv6Only=ipv6-only", "[::]:8765", True),
+        ("8765\nBindIPv6Only=ipv6-only", "0.0.0.0:8765", False),
+        ("/run/ws.sock", "unix:/run/ws.sock", True),
+        ("%t/ws.sock", "unix:/run/ws.sock", True),
+        ("/run/other.sock", "unix:/run/ws.sock", False),
+        ("192.0.2.1:8765", "ws.example.com:8765", True),  # nobody is asked whose name that is
+        ("/run/%i.sock", "127.0.0.1:8765", True),  # what cannot be told is left to systemd
+        ("vsock:2:8765", "127.0.0.1:8765", True),
+        ("127.0.0.9:1\nListenStream=\nListenStream=127.0.0.1:8765", "127.0.0.1:8765", True),
+    ],
+)
+def test_it_is_held_against_listen_as_the_daemon_does_it(wsrouter, write, socket_unit, stream: str, listen: str, fits: bool) -> None:
+    write("site.yaml", listening(listen))
+    socket_unit(f"ListenStream={stream}")
+    assert ("passes the socket" not in wsrouter("check", "site.yaml").err) is fits
+
+
+def test_a_drop_in_of_the_socket_unit_is_named_by_its_own_line(wsrouter, write, socket_unit, units) -> None:
+    write("site.yaml", listening("127.0.0.1:9000"))
+    socket_unit("ListenStream=127.0.0.1:8765")
+    (units / "wsrouter.socket.d").mkdir()
+    (units / "wsrouter.socket.d" / "override.conf").write_text("[Socket]\nListenStream=\nListenStream=127.0.0.1:9001\n")
+    err = wsrouter("check", "site.yaml").err
+    assert err.startswith(f"{units}/wsrouter.socket.d/override.conf:3:1: warning: ListenStream=127.0.0.1:9001 passes")
+    assert err.count("warning: ") == 1
+
+
+def test_a_socket_unit_that_is_not_enabled_or_another_services_says_nothing(wsrouter, write, socket_unit, units) -> None:
+    write("site.yaml", listening("127.0.0.1:9000"))
+    socket_unit("ListenStream=127.0.0.1:8765", enabled=False)
+    socket_unit("ListenStream=127.0.0.1:8765", name="wsrouter-other.socket")
+    assert not wsrouter("check", "site.yaml").err
+
+    socket_unit("ListenStream=127.0.0.1:8765", "Service=wsrouter.service", name="wsrouter-more.socket")
+    assert wsrouter("check", "site.yaml").err.startswith(f"{units}/wsrouter-more.socket:4:1: warning: ")
+
+
+def test_the_shipped_socket_unit_fits_the_default_address(wsrouter, write, socket_unit, units) -> None:
+    write("site.yaml", "routes: {/echo: echo}")
+    socket_unit()
+    (units / "wsrouter.socket").write_text((Path(__file__).parent.parent.parent / "deploy" / "wsrouter.socket").read_text())
+    assert not wsrouter("check", "site.yaml").err
+    write("site.yaml", listening("127.0.0.1:9000"))
+    assert "ListenStream=127.0.0.1:8765 passes" in wsrouter("check", "site.yaml").err

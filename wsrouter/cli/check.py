@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from wsrouter.cli.site_choice import add_site_arguments, count_problems, find_site, load_named, plugins_print_to_stderr, report
-from wsrouter.cli.systemd_unit import check_units
+from wsrouter.cli.systemd_fit import check_units
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -19,7 +19,8 @@ NAME = "check"
 HELP = "check a site: all problems at once, with file, line and column"
 EPILOG = """\
 A systemd unit (wsrouter*.service, looked for in $SYSTEMD_UNIT_PATH or where systemd looks) that
-runs this site and gives it less time to stop than server.shutdown asks for is a warning, too.
+runs this site and gives it less time to stop than server.shutdown asks for is a warning, too;
+and so is a ListenStream= of its socket unit, where that is enabled, that is not in server.listen.
 
 exit codes:
   0 nothing is wrong (there may be warnings), 1 something is, 2 wrong usage
@@ -42,7 +43,7 @@ def run(arguments: Namespace) -> int:
     with plugins_print_to_stderr():
         site = load_named(path, problems)
     if site is not None:
-        check_units(path, site.file.server.shutdown, os.environ, problems)
+        check_units(path, site.file.server, os.environ, problems)
     if arguments.json:
         print(json.dumps([as_json(problem) for problem in problems], indent=2, ensure_ascii=False))
     elif arguments.format == "github":

@@ -1,4 +1,4 @@
-"""The systemd units of a site, as far as they must fit it: what `wsrouter check` looks at. No systemd is asked, only its files are read."""
+"""The systemd units of a machine, as `wsrouter check` reads them. No systemd is asked, only its files are read."""
 
 from __future__ import annotations
 
@@ -8,22 +8,13 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from wsrouter.config.problems import Place
-
-if TYPE_CHECKING:
-    from wsrouter.config.problems import Problems
-    from wsrouter.config.settings import Shutdown
 
 # systemd.unit(5), the most important first; the variable is systemd's own.
 FOLDERS: Final = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 PATH_VARIABLE: Final = "SYSTEMD_UNIT_PATH"
-UNITS: Final = "wsrouter*.service"
-DEFAULT_STOP_S: Final = 90.0
-"""DefaultTimeoutStopSec= of systemd-system.conf(5)."""
-STOPPING_S: Final = 15
-"""What handlers may need after the last connection is closed."""
 
 _UNITS_OF_TIME: Final = {
     **dict.fromkeys(("us", "usec"), 1e-6),
@@ -46,31 +37,18 @@ class Line:
     value: str
 
 
-def check_units(site_path: Path, shutdown: Shutdown, environ: Mapping[str, str], problems: Problems) -> None:
-    """Warns where the unit that runs this site gives it less time to stop than the site asks for."""
-    folders = _folders(environ)
-    for unit in sorted({path.name for folder in folders for path in folder.glob(UNITS)}):
-        lines = list(read_unit(unit, folders))
-        if any(runs(line.value, site_path) for line in lines if line.name == "ExecStart"):
-            _check_stop(lines, shutdown, problems)
+def find_units(pattern: str, folders: list[Path]) -> list[str]:
+    """The names of the units that are there, sorted."""
+    return sorted({path.name for folder in folders for path in folder.glob(pattern)})
 
 
-def _check_stop(lines: list[Line], shutdown: Shutdown, problems: Problems) -> None:
-    told = [line for line in lines if line.name in {"TimeoutStopSec", "TimeoutSec"} and (not line.value or parse_time_span(line.value) is not None)]
-    stop_s = (parse_time_span(told[-1].value) if told else None) or DEFAULT_STOP_S
-    wanted_s = shutdown.delay + shutdown.timeout
-    if stop_s < wanted_s:
-        place = told[-1].place if told else next(line.place for line in lines if line.name == "ExecStart")
-        written = f"{told[-1].name}={told[-1].value}" if told else f"without TimeoutStopSec= systemd waits {DEFAULT_STOP_S:g} s, which"
-        problems.warn(
-            place,
-            f"{written} is shorter than server.shutdown.delay and server.shutdown.timeout of the site, {wanted_s:g} s together: "
-            f"write TimeoutStopSec={round(wanted_s) + STOPPING_S}, or systemd may end it while connections are being closed",
-        )
+def is_enabled(name: str, folders: list[Path]) -> bool:
+    """Whether a unit is started together with another one, as `systemctl enable` has it."""
+    return any(True for folder in folders for kind in ("wants", "requires") for _ in folder.glob(f"*.{kind}/{name}"))
 
 
 def read_unit(name: str, folders: list[Path]) -> Iterator[Line]:
-    """The assignments of the [Service] section in the order in which they count: the unit's file, then its drop-ins by their names."""
+    """The assignments of its own section, [Service] or [Socket], in the order in which they count: the unit's file, then its drop-ins by their names."""
     files = [next((folder / name for folder in folders if (folder / name).is_file()), None)]
     drop_ins: dict[str, Path] = {}
     for folder in folders:
@@ -79,11 +57,11 @@ def read_unit(name: str, folders: list[Path]) -> Iterator[Line]:
     files += [drop_ins[each] for each in sorted(drop_ins)]
     for file in files:
         if file is not None:
-            yield from _read(file)
+            yield from _read(file, f"[{name.rpartition('.')[2].capitalize()}]")
 
 
-def _read(file: Path) -> Iterator[Line]:
-    """The assignments of one file; of one that cannot be read, none."""
+def _read(file: Path, wanted: str) -> Iterator[Line]:
+    """The assignments of one section of a file; of one that cannot be read, none."""
     try:
         text = file.read_text("utf-8", errors="replace")
     except OSError:
@@ -100,7 +78,7 @@ def _read(file: Path) -> Iterator[Line]:
         line, begun = (begun + line).strip(), ""
         if line.startswith("["):
             section = line
-        elif section == "[Service]" and "=" in line:
+        elif section == wanted and "=" in line:
             key, _, value = line.partition("=")
             yield Line(Place(str(file), number), key.strip(), value.strip())
 
@@ -129,7 +107,7 @@ def parse_time_span(text: str) -> float | None:
     return total if text else None
 
 
-def _folders(environ: Mapping[str, str]) -> list[Path]:
+def unit_folders(environ: Mapping[str, str]) -> list[Path]:
     """Where units are looked for; an empty part of the variable stands for the usual folders, as for systemd."""
     told = environ.get(PATH_VARIABLE)
     if not told:
