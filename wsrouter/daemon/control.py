@@ -14,8 +14,8 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from wsrouter.daemon.control_path import LONGEST_PATH_BYTES, folder_problem
-from wsrouter.daemon.line_client import IDLE_S, LINE_BYTES, STOPPING, LineClient, refusal
+from wsrouter.daemon.control_path import LINE_BYTES, LONGEST_PATH_BYTES, folder_problem
+from wsrouter.daemon.line_client import IDLE_S, STOPPING, LineClient, refusal
 from wsrouter.daemon.reception import BACKLOG, Reception, readable
 from wsrouter.wire.listener import remove_stale_socket
 

@@ -1,4 +1,4 @@
-"""Where the control socket of a site is: a pure answer for the daemon, and the list of places where commands look.
+"""Where the control socket of a site is: a pure answer for the daemon, and the list of places where commands look; and how long a request may be.
 
 The file is named after the site's path alone, so that a daemon is found whose site is broken or gone. The path is taken
 as it was written, made absolute: a link that is pointed elsewhere at each release keeps its daemon.
@@ -20,6 +20,8 @@ LONGEST_PATH_BYTES: Final = 107
 STEM_CHARACTERS: Final = 24
 OWN: Final = 0o600
 OWN_AND_GROUP: Final = 0o660
+# The longest request: a message of 1 MiB fits, even if each of its characters is escaped as \u0000.
+LINE_BYTES: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from wsrouter.admin.commands import RequestError, parse_request
+from wsrouter.daemon.control_path import LINE_BYTES
 
 if TYPE_CHECKING:
     from wsrouter.admin.commands import Answer
     from wsrouter.admin.steering import Steering
     from wsrouter.api.context import Log
 
-# A message of 1 MiB fits, even if each of its characters is escaped as \u0000.
-LINE_BYTES: Final = 8 << 20
 # How long a client may be quiet between requests, or take for one; long enough for somebody who types.
 IDLE_S: Final = 60.0
 # How long a client may take to read an answer.
