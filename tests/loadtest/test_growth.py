@@ -99,6 +99,7 @@ def test_two_real_points_of_a_room(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)  # a daemon for each point, some seconds of pings
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads the clocks of other processes")
 def test_every_curve_and_a_check_can_be_measured():
     found = measure(list(CURVES), TINY, lambda _: None)
