@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from support.certificates import Authority
 from support.client import connect
-from support.daemon import ROOT
+from support.daemon import ROOT, Daemon
 from support.raw import RawClient, request_head
 from support.waiting import until
 
@@ -198,6 +199,18 @@ class Proxy:
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
+
+
+def assert_old_workers_end(proxy: Proxy, daemon: Daemon) -> None:
+    """After a reload, an open connection is cut together with the old worker that has it, once that one's time is over."""
+    with proxy.connect("/echo") as client:
+        before = proxy.workers()
+        proxy.reload()
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(timeout=5)
+        assert closed.value.rcvd is None
+        assert daemon.wait_for("connection.closed")["cause"] == "client_abort"
+        until(lambda: not before & proxy.workers())
 
 
 @contextmanager
