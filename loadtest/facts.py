@@ -16,12 +16,13 @@ LISTEN = "0A"
 
 
 def describe_machine() -> str:
-    """Its processor, how many of its cores we may use, its kernel."""
+    """Its processor, how many of its cores we may use, its kernel without the build."""
+    kernel = f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}"
     with suppress(OSError):
         model = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8"))
         if model is not None:
-            return f"{model[1].strip()}, {len(os.sched_getaffinity(0))} cores, {platform.system()} {platform.release()}"
-    return f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+            return f"{model[1].strip()}, {len(os.sched_getaffinity(0))} cores, {kernel}"
+    return f"{platform.machine()}, {os.cpu_count()} cores, {kernel}"
 
 
 def describe_versions(names: Sequence[str] = ("wsrouter", "websockets", "uvloop", "locust", "gevent")) -> str:

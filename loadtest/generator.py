@@ -7,8 +7,9 @@ until every answer is in, and prints how many messages reached clients. It ends 
 
 Modes: `echo`, every connection sends IN_FLIGHT messages in one write and waits for their answers; `fan`, the first one
 publishes them and all wait; `accept`, CONNECTIONS are opened and closed at a time; `idle`, CONNECTIONS more are opened, whatever
-the seconds, each is pinged, gets a message of two fragments echoed, and falls silent; `paced`, the connections publish in turn,
-IN_FLIGHT messages a second in all, on a schedule; `quiet`, they answer pings and nothing else, and the pings are what is counted.
+the seconds, each is pinged, gets a message of two fragments echoed, and falls silent; `silent`, the same with the ping alone;
+`paced`, the connections publish in turn, IN_FLIGHT messages a second in all, on a schedule; `quiet`, they answer pings and nothing
+else, and the pings are what is counted.
 With ROOMS, as many connections are in each, in a fixed random order: sockets that were opened one after the other lie side by side
 in memory, and writing to them in that order is cheaper than any server of some age has it. `{}` in PATH is the room's number; in
 `fan`, one room after the other is published to.
@@ -306,7 +307,20 @@ class Idle(Load):
         return len(more)
 
 
-MODES: dict[str, type[Load]] = {"echo": Echo, "fan": Fan, "accept": Accept, "idle": Idle, "paced": Paced, "quiet": Quiet}
+class Silent(Load):
+    """Connections that have had a ping, and are silent from then on."""
+
+    def run(self, seconds: float) -> int:
+        """Opens more, whatever the seconds; how many."""
+        more = self.open_more()
+        for sock in more:
+            sock.sendall(masked_frame(b"ping", FIN | PING))
+        for sock in more:
+            read_exactly(sock, frame_bytes(4))
+        return len(more)
+
+
+MODES: dict[str, type[Load]] = {"echo": Echo, "fan": Fan, "accept": Accept, "idle": Idle, "silent": Silent, "paced": Paced, "quiet": Quiet}
 
 
 def main(port: str, path: str, mode: str, connections: str, in_flight: str, size: str, rooms: str = "1") -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import sys
 import time
@@ -72,11 +71,6 @@ def cache_bytes(folder: Path = CACHES) -> dict[str, int]:
     return found
 
 
-def describe_kind() -> str:
-    """The machine, without the build of its kernel."""
-    return re.sub(r"(Linux \d+\.\d+)\S*", r"\1", describe_machine())
-
-
 def run(names: Sequence[str], effort: Effort, before: Grown, command: str, say: Say) -> Grown:
     """Measures what is named; what is not stays as it was.
 
@@ -85,7 +79,7 @@ def run(names: Sequence[str], effort: Effort, before: Grown, command: str, say: 
     """
     series = {**before.series, **measure([name for name in CURVES if name in names], effort, say)}
     checks = measure_checks(effort, say) if "checks" in names else before.checks
-    about = [datetime.now(UTC).date().isoformat(), command, describe_kind(), describe_versions(("wsrouter", "websockets", "uvloop"))]
+    about = [datetime.now(UTC).date().isoformat(), command, describe_machine(), describe_versions(("wsrouter", "websockets", "uvloop"))]
     return Grown({name: series[name] for curve in CURVES for name in series if name.startswith(f"{curve}.")}, checks, *about, cache_bytes())
 
 

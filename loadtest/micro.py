@@ -4,7 +4,7 @@
     ./dev bench --micro topic      only those whose line holds this
 
 Both ways are timed in turn, some dozens of times, and the least time of each counts: whatever disturbs only adds. Times are
-nanoseconds for one of what the line names. `docs/performance.md` has the results and says what follows from them.
+nanoseconds for one of what the line names. `docs/cost.md` has the results and says what follows from them.
 """
 
 from __future__ import annotations

@@ -6,11 +6,12 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -37,7 +38,7 @@ FOREIGN_VARIABLES = {
 
 COMMANDS = {
     "wsrouter": [sys.executable, "-m", "wsrouter", "run", "--config", str(HERE / "bench.yaml"), "--listen", "127.0.0.1:0"],
-    "websockets": [sys.executable, str(HERE / "peer_websockets.py")],
+    "websockets": [sys.executable, str(HERE / "peers" / "websockets_server.py")],
 }
 
 
@@ -96,8 +97,10 @@ class Server:
 
     def gauge(self, kind: str) -> float:
         """CPU seconds (user and system) of all its processes, or their resident bytes."""
-        measure = cpu_s if kind == "cpu" else memory_bytes
-        return sum(measure(pid) for pid in process_tree(self.process.pid))
+        pids = process_tree(self.process.pid)
+        if kind == "cpu":
+            return sum(map(cpu_s, pids)) + ended_children_s(self.process.pid)
+        return sum(map(memory_bytes, pids))
 
     def stop(self) -> None:
         """Ends it: asked first, then not asked."""
@@ -160,6 +163,27 @@ def run_site(site: str, cpu: int | None) -> Iterator[Server]:
 
 
 @contextmanager
+def run_on_port(name: str, command: Callable[[int], Sequence[str]], cpu: int | None) -> Iterator[Server]:
+    """Runs any server on one CPU while the body lasts, on a free port that `command` is made with. It listens.
+
+    Raises:
+        MeasureError: if it ends, or does not listen within 20 s; with what it said.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    with _run(name, command(port), cpu) as server:
+        server.port = port
+        end = time.monotonic() + START_S
+        while time.monotonic() < end and server.process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.02)
+        else:
+            raise MeasureError(f"{name} does not listen; it said: {server.output().strip()[-400:] or 'nothing'}")
+        yield server
+
+
+@contextmanager
 def _run(name: str, command: Sequence[str], cpu: int | None) -> Iterator[Server]:
     with ExitStack() as stack:
         inherited = own_environment(stack.enter_context(tempfile.TemporaryDirectory(prefix="wsr-")))
@@ -210,6 +234,12 @@ def cpu_s(pid: int) -> float:
     /proc/PID/stat counts the same in ticks of 10 ms: as much as a whole slice may cost.
     """
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def ended_children_s(pid: int) -> float:
+    """User and system seconds of a process's children that have ended, in the kernel's ticks of 10 ms: those of a process for each connection."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_bytes(pid: int) -> int:

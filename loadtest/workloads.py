@@ -11,7 +11,7 @@ class Workload:
     """One row of the table. `gauge` is what is divided by the messages: CPU seconds, or bytes of resident memory."""
 
     name: str
-    mode: Literal["echo", "fan", "accept", "idle"]
+    mode: Literal["echo", "fan", "accept", "idle", "silent"]
     path: str
     connections: int
     in_flight: int

@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from loadtest.compared import load_compared
+from loadtest.compared_page import bar_files
+from loadtest.compared_page import page as performance_page
 from loadtest.grown import load_grown
 from loadtest.sizing_page import curve_files
 from loadtest.sizing_page import page as sizing_page
@@ -37,7 +40,14 @@ def generated_files() -> dict[Path, str]:
     files = {Path("config/wsrouter.schema.json"): schema()}
     for page in sorted(PAGES.glob("*.md")):
         files[Path("docs", page.name)] = NOTICE.format(name=page.name) + fill(page.read_text("utf-8"))
-    return files | sizing_files()
+    return files | sizing_files() | performance_files()
+
+
+def performance_files() -> dict[Path, str]:
+    """The page beside other servers with its bars, from what `./dev compare` measured."""
+    compared = load_compared(ROOT / "loadtest" / "compared.json")
+    bars = {Path("docs", "performance", name): text for name, text in bar_files(compared).items()}
+    return {Path("docs", "performance.md"): performance_page(compared), **bars}
 
 
 def sizing_files() -> dict[Path, str]:

@@ -1,4 +1,4 @@
-"""The closing handshake in its ordinary form, without a `ServerProtocol`: that took 20 us of the 188 that a connection costs (docs/performance.md).
+"""The closing handshake in its ordinary form, without a `ServerProtocol`: that took 20 us of the 188 that a connection costs (docs/cost.md).
 
 What is not ordinary (an invalid code, a reason that is not UTF-8, a fragment or compression pending) stays with the slow lane.
 """

@@ -1,6 +1,8 @@
-"""The other server of the guard: as little as it takes with `websockets` and uvloop. `/echo` echoes, any other path is a room.
+"""The `websockets` library on uvloop, as its documentation has it. `/echo` echoes, any other path is a room: `broadcast` sends to all at once.
 
-It listens on a free port of 127.0.0.1, says so on stderr as the daemon does, and ends with SIGTERM.
+    python websockets_server.py PORT
+
+No compression, as no peer has any. Port 0 is a free one; it says which on stderr, as the daemon does. It ends with SIGTERM.
 """
 
 from __future__ import annotations
@@ -39,15 +41,15 @@ async def handle(websocket: ServerConnection) -> None:
     await (echo(websocket) if path == "/echo" else fan(websocket, path))
 
 
-async def main() -> None:
+async def main(port: int) -> None:
     """Serves until it is told to end."""
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    async with serve(handle, "127.0.0.1", 0, compression=None, backlog=4096) as server:
+    async with serve(handle, "127.0.0.1", port, compression=None, backlog=4096) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         print(json.dumps({"event": "listening", "addresses": [f"ws://127.0.0.1:{port}"]}), file=sys.stderr, flush=True)
         await stopped.wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    uvloop.run(main(int(sys.argv[1]) if sys.argv[1:] else 0))
