@@ -12,9 +12,9 @@ WIDTH, LEFT, RIGHT, TOP, ROW, BOTTOM = 720, 110, 70, 34, 26, 40
 
 STYLE = """
 text{font:13px system-ui,sans-serif;fill:#3d4451}.title,.own-name{font-weight:600;fill:#14181f}.grid{stroke:#dfe3e8}
-.other{fill:#9aa7b8}.own{fill:#1463b8}.spread{stroke:#14181f;stroke-width:1.5}
+.other{fill:#9aa7b8}.own{fill:#1463b8}.cut{stroke:#fff;stroke-width:3}.spread{stroke:#14181f;stroke-width:1.5}
 @media(prefers-color-scheme:dark){text{fill:#aab3c0}.title,.own-name{fill:#e8ecf2}.grid{stroke:#303844}
-.other{fill:#5b6676}.own{fill:#6cb2ff}.spread{stroke:#e8ecf2}}
+.cut{stroke:#0d1117}.other{fill:#5b6676}.own{fill:#6cb2ff}.spread{stroke:#e8ecf2}}
 """.replace("\n", "")
 
 
@@ -30,12 +30,12 @@ class Bar:
 
 
 def draw(title: str, unit: str, bars: Sequence[Bar]) -> str:
-    """The file: a bar below the other, in the order given, on an axis from zero."""
+    """The file: a bar below the other, the least first, on an axis from zero."""
     height = TOP + ROW * len(bars) + BOTTOM
-    ticks = nice_ticks(0.0, max(bar.high for bar in bars))
+    ticks = nice_ticks(0.0, max(bar.high for bar in bars[: shown_whole(bars)]))
 
     def x(value: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * value / ticks[-1]
+        return LEFT + (WIDTH - LEFT - RIGHT) * min(1.0, value / ticks[-1])
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{html.escape(title)}">',
@@ -47,8 +47,17 @@ def draw(title: str, unit: str, bars: Sequence[Bar]) -> str:
         parts.append(f'<text x="{x(tick):.1f}" y="{height - BOTTOM + 16}" text-anchor="middle">{format_number(tick)}</text>')
     parts.append(f'<text x="{x(ticks[-1] / 2):.1f}" y="{height - 6}" text-anchor="middle">{html.escape(unit)}</text>')
     for number, bar in enumerate(bars):
-        parts += _bar(bar, TOP + ROW * number + ROW / 2, x(bar.value), x(bar.low), x(bar.high))
+        middle = TOP + ROW * number + ROW / 2
+        parts += _bar(bar, middle, x(bar.value), x(bar.low), x(bar.high))
+        if number >= shown_whole(bars):
+            parts.append(f'<path class="cut" d="M{WIDTH - RIGHT - 12} {middle + 10:.1f}l6 -20"/>')
     return "\n".join([*parts, "</svg>\n"])
+
+
+def shown_whole(bars: Sequence[Bar]) -> int:
+    """How many of the bars, which grow, the axis is for: one that is over twice the one before it would press the others to the edge, and is cut."""
+    last = len(bars) - 1
+    return last if last > 1 and bars[last].value > 2 * bars[last - 1].high else last + 1
 
 
 def _bar(bar: Bar, middle: float, end: float, low: float, high: float) -> list[str]:

@@ -64,7 +64,9 @@ At this rate no server is busy, so most of it is the time to wake up, on both en
 
 {latency_bars}
 
-## In words
+## Who is better
+
+Medians as multiples of what wsrouter needs.
 
 {words}
 
@@ -73,7 +75,7 @@ At this rate no server is busy, so most of it is the time to wake up, on both en
 {peers}
 
 Each is set up as its documentation has it, and as cheaply: no compression, no log of requests, uvloop for Python, one process.
-Where there is no way to send to many at once, a room is a loop over its members.
+websocketd is given 100 connections at most, as each is a process. Where there is no way to send to many at once, a room is a loop over its members.
 wsrouter alone has records of every connection, limits, the check of origins, keepalive and a watchdog on: they are its defaults.
 The servers are in `loadtest/peers/`. An empty field is what a server does not do: uvicorn and websocketd have no rooms, Nchan does not send back to one alone.
 `idle` is resident memory, so that of websocketd has the pages that its processes share in it more than once.
@@ -141,25 +143,20 @@ def table(compared: Compared, rows: Sequence[Row]) -> str:
 
 
 def sentences(compared: Compared) -> list[str]:
-    """For each row: who needs least, and how wsrouter stands to it and to the next."""
+    """For each row: what wsrouter needs, who is better, and who is not."""
     found = []
     for row in ROWS:
         ranking = compared.ranking(row.name)
         own = compared.figures.get(row.name, {}).get(OWN)
         if own is None or len(ranking) < 2:
             continue
-        better = [(name, sample) for name, sample in ranking if sample.value < own.value]
-        worse = [(name, sample) for name, sample in ranking if sample.value > own.value]
-        parts = [f"{name} needs {digits(sample.value / own.value)} of it" for name, sample in better]
-        if worse:
-            parts.append("; ".join(f"{name} {digits(sample.value / own.value)} times as much" for name, sample in worse))
-        place = "less than all others" if not better else f"{len(better)} of {len(ranking) - 1} others need less"
-        found.append(f"**{row.name}**: wsrouter {digits(own.value)} {_short(row.unit)}, {place}: " + "; ".join(parts) + ".")
+        times = [(name, sample.value / own.value) for name, sample in ranking if name != OWN]
+        better = ", ".join(f"{name} {digits(factor)}" for name, factor in times if factor < 1)
+        others = ", ".join(f"{name} {digits(factor)}" for name, factor in times if factor >= 1)
+        said = f"**{row.name}**: wsrouter {digits(own.value)} {row.unit.partition(' ')[0]}."
+        said += f" Better: {better}." if better else " None is better."
+        found.append(said + (f" Not better: {others}." if others else ""))
     return found
-
-
-def _short(unit: str) -> str:
-    return unit.partition(" ")[0]
 
 
 def _cell(sample: Sample, *, is_least: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from loadtest.bars import digits
+from loadtest.bars import Bar, digits, draw, shown_whole
 from loadtest.compared import Compared, Sample, load_compared, save_compared
 from loadtest.compared_page import COSTS, bar_files, page, sentences, table
 
@@ -33,9 +33,9 @@ def test_the_table_has_medians_with_least_and_most_and_the_least_of_a_row_in_bol
 def test_a_peer_that_is_better_is_said_to_be():
     found = {sentence.split(":")[0]: sentence for sentence in sentences(COMPARED)}
 
-    assert "**echo-1**: wsrouter 5.5 µs, 1 of 2 others need less: Bun needs 0.727 of it; ws 1.27 times as much." == found["**echo-1**"]
-    assert "**idle**: wsrouter 3.1 KiB, less than all others: ws 3.77 times as much." == found["**idle**"]
-    assert "**latency-p99**: wsrouter 0.5 ms, 1 of 1 others need less: Bun needs 0.6 of it." == found["**latency-p99**"]
+    assert "**echo-1**: wsrouter 5.5 µs. Better: Bun 0.727. Not better: ws 1.27." == found["**echo-1**"]
+    assert "**idle**: wsrouter 3.1 KiB. None is better. Not better: ws 3.77." == found["**idle**"]
+    assert "**latency-p99**: wsrouter 0.5 ms. Better: Bun 0.6." == found["**latency-p99**"]
 
 
 def test_the_page_names_who_is_missing_who_failed_the_machine_the_versions_and_the_command():
@@ -75,3 +75,11 @@ def test_what_was_measured_can_be_read_again(tmp_path):
 
 def test_three_digits_count():
     assert ["0.212", "5.65", "12.5", "147", "1,380"] == [digits(value) for value in (0.2124, 5.651, 12.48, 146.7, 1380.4)]
+
+
+def test_a_bar_that_would_press_the_others_to_the_edge_is_cut_and_marked():
+    bars = [Bar("a", 1, 1, 1), Bar("b", 2, 2, 2), Bar("c", 100, 100, 100)]
+
+    assert [2, 3, 2] == [shown_whole(bars), shown_whole([*bars[:2], Bar("c", 4, 4, 4)]), shown_whole(bars[1:])]
+    drawn = draw("t", "µs", bars)
+    assert (1, ">100<", 0) == (drawn.count('class="cut"'), ">100<" if ">100<" in drawn else drawn, draw("t", "µs", bars[:2]).count('class="cut"'))
