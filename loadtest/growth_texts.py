@@ -84,7 +84,7 @@ SECTIONS = (
         "Memory is a straight line: a connection has its objects, and nothing is kept for all of them together.\n"
         "What the kernel keeps for a socket comes on top, and no figure of the process shows it: {kernel} KiB for each, by the growth of its slabs with both ends on this machine, halved; buffers only while something waits in them.\n"
         "A delivery becomes dearer as with subscribers, but earlier and further: the members of a room are scattered in memory.\n"
-        "A ping costs more than a message since its pong takes the slow lane, the parser of the `websockets` library; it becomes cheaper with their number as pings that are due in the same tenth of a second share a turn of the loop, "
+        "A ping is a write by the connection's timer and a read of the pong by itself; it becomes cheaper with their number as pings that are due in the same tenth of a second share a turn of the loop, "
         "and as the idle daemon is a part of what little is done for a few.",
     ),
     Section(

@@ -37,8 +37,8 @@ from wsrouter.pipeline.plain_chain import PlainChain
 from wsrouter.pipeline.step import Step
 from wsrouter.pipeline.tasks import Tasks
 from wsrouter.topics.topic import Topic
-from wsrouter.wire.closing import CLOSE, parse_close
 from wsrouter.wire.connection import Connection
+from wsrouter.wire.control import CLOSE, PING, PONG, parse_close, parse_ping
 from wsrouter.wire.frames import TEXT_HEADERS, cut, encode, frame
 from wsrouter.wire.head import HeaderView, find_field, parse_ordinary
 from wsrouter.wire.hub import Hub
@@ -252,6 +252,19 @@ def connection_tricks(loop: asyncio.AbstractEventLoop) -> list[Trick]:
         return frame(CLOSE, parsed[1]) if parsed is not None else None
 
     assert answer() == answer_by_library()
+    ping = masked_frame(b"ping", PING)
+
+    def pong_by_library() -> bytes:
+        lane = SlowLane(LIMIT_BYTES, None)
+        lane.feed(ping)
+        lane.release()
+        return lane.to_send()
+
+    def pong() -> bytes | None:
+        payload = parse_ping(ping)
+        return frame(PONG, payload) if payload is not None else None
+
+    assert pong() == pong_by_library()
     one = masked_frame(b"a" * 64)
     sixteen = one * 16
 
@@ -261,7 +274,8 @@ def connection_tricks(loop: asyncio.AbstractEventLoop) -> list[Trick]:
 
     return [
         Trick("wire/connection.py", "an echo of 64 B: 16 in a read, not one", partial(compare, lambda: connection.data_received(sixteen), one_by_one, 16)),
-        Trick("wire/closing.py", "a client's close: answered here, not by a slow lane made for it", partial(compare, answer, answer_by_library)),
+        Trick("wire/control.py", "a client's close: answered here, not by a slow lane made for it", partial(compare, answer, answer_by_library)),
+        Trick("wire/control.py", "a ping: answered here, not by a slow lane made for it", partial(compare, pong, pong_by_library)),
         Trick("wire/connection.py", "the slow lane: not there, not made for each connection", partial(compare, lambda: None, make_protocol)),
         Trick("wire/connection.py", "the slow lane: not there, not kept", partial(compare_memory, lambda: None, make_used), "KiB"),
     ]

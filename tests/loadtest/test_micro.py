@@ -18,7 +18,7 @@ def test_every_trick_can_be_measured(monkeypatch, capsys):
 
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split() == ["as", "it", "is", "plain", "saved"]
-    files = {"wire/frames.py", "wire/connection.py", "wire/closing.py", "wire/writer.py", "wire/head.py", "pipeline/plain_chain.py", "topics/topic.py"}
+    files = {"wire/frames.py", "wire/connection.py", "wire/control.py", "wire/writer.py", "wire/head.py", "pipeline/plain_chain.py", "topics/topic.py"}
     assert files == {line.split()[0] for line in lines}
 
 

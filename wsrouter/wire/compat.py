@@ -22,6 +22,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from wsrouter.api.causes import Cause
+from wsrouter.wire.control import PING, PONG
 from wsrouter.wire.fragments import FragmentSender
 from wsrouter.wire.frames import encode, frame
 from wsrouter.wire.head import to_request, to_response
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     from wsrouter.api.messages import Message
     from wsrouter.wire.connection import Connection
-
-PING, PONG = 0x89, 0x8A
 
 
 class BroadcastProtocol:

@@ -6,7 +6,7 @@ Loses: what the client had not taken when it was closed.
 
 The fast lane (`frames.cut`) turns a read into a list of messages. Whatever else comes goes through the slow lane: a
 `ServerProtocol`, made when it is needed (4 us) and dropped when nothing of it is pending (1.8 KiB). Sending is in `writer`.
-An ordinary closing handshake needs none (see `closing`).
+Ordinary pings, pongs and closing handshakes need none (see `control`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from wsrouter.api.causes import Cause
 from wsrouter.api.errors import HandlerError
 from wsrouter.api.messages import Message
 from wsrouter.api.ports import Ending
-from wsrouter.wire.closing import CLOSE, NO_CLOSES, Closes, parse_close
+from wsrouter.wire.control import CLOSE, NO_CLOSES, PING, PONG, Closes, parse_close, parse_ping
 from wsrouter.wire.direct import direct_write
 from wsrouter.wire.frames import BAD, DONE, MORE, NOT_TEXT, SLOW, cut, frame, measure
 from wsrouter.wire.intake import Intake
@@ -187,9 +187,13 @@ class Connection(Intake, asyncio.Protocol):
             if stop == NOT_TEXT and not self.closing:
                 self._fail_text(data[at:end])
                 return
-            if stop == SLOW and self._slow is None and self._take_close(data[at:end]):
-                return
-            size = self._feed(data[at:] if stop == BAD else data[at:end])
+            size = None
+            if stop == SLOW and self._slow is None:
+                if self._take_close(data[at:end]):
+                    return
+                size = self._take_ping(data[at:end])
+            if size is None:
+                size = self._feed(data[at:] if stop == BAD else data[at:end])
             if stop == BAD or (end == len(data) and self._backlog is None):
                 return
             at = end
@@ -221,10 +225,7 @@ class Connection(Intake, asyncio.Protocol):
             if event.opcode >= Opcode.CLOSE:
                 if event.opcode is Opcode.PONG:
                     self._pong(bytes(event.data))
-                if event.opcode is Opcode.PONG and self.pongs_due:
-                    self.pongs_due -= 1
-                else:
-                    is_flood = self._is_flood()
+                is_flood = self._is_flood(event.opcode)
             elif not self.closing:
                 self._data_frame(lane, event)
         if is_flood:
@@ -233,8 +234,25 @@ class Connection(Intake, asyncio.Protocol):
             self._settle(lane)
         return size
 
-    def _is_flood(self) -> bool:
+    def _take_ping(self, piece: bytes) -> int | None:
+        """Deals with an ordinary ping or pong, as `_feed` does with others; None where it is neither."""
+        payload = None if self.closing else parse_ping(piece)
+        if payload is None:
+            return None
+        opcode = Opcode.PING if piece[0] == PING else Opcode.PONG
+        if opcode is Opcode.PONG:
+            self._pong(payload)
+        if self._is_flood(opcode):
+            self.fail(Cause.FLOOD, str(Cause.FLOOD))
+        elif opcode is Opcode.PING and not self.closing:
+            self.send_control(frame(PONG, payload))
+        return len(payload)
+
+    def _is_flood(self, opcode: Opcode) -> bool:
         """Counts a control frame; tells whether it is one too many (a token bucket, as the moment when it will be full again)."""
+        if opcode is Opcode.PONG and self.pongs_due:
+            self.pongs_due -= 1
+            return False
         now = self._hub.loop.time()
         self._control_at = max(self._control_at, now) + 1 / CONTROL_RATE
         return self._control_at > now + CONTROL_BURST / CONTROL_RATE + 0.001

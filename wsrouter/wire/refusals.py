@@ -11,7 +11,7 @@ from websockets.frames import Close
 from wsrouter.access.retry import retry_header
 from wsrouter.api.causes import Reason
 from wsrouter.api.ports import Refusal
-from wsrouter.wire.closing import CLOSE
+from wsrouter.wire.control import CLOSE
 from wsrouter.wire.frames import frame
 from wsrouter.wire.proxy_header import SIGNATURE, V1_BEGIN
 

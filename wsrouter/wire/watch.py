@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from wsrouter.access.bounds import FRAME_BYTES_A_SECOND, FRAME_TIMEOUT_S
 from wsrouter.api.causes import Cause
+from wsrouter.wire.control import PING
 from wsrouter.wire.frames import frame
 
 if TYPE_CHECKING:
     from wsrouter.config.settings import RouteSettings
     from wsrouter.pipeline.endpoint import Endpoint
-
-PING = 0x89
 
 
 class Watched(Protocol):

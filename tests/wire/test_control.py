@@ -4,7 +4,7 @@ import pytest
 from websockets.frames import Close
 
 from support.wire import CLOSE, FIN, HELLO, PING, RSV1, TEXT, Wire, close_payload, masked
-from wsrouter.wire.closing import NO_CLOSES, parse_close
+from wsrouter.wire.control import NO_CLOSES, parse_close
 from wsrouter.wire.slow_lane import SlowLane
 
 
