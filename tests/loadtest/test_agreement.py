@@ -14,8 +14,8 @@ def test_what_is_more_than_ten_percent_apart_is_named_and_what_is_only_told_is_n
 
     assert [("/later", "p50"), ("/echo", "messages_s")] == [(row.path, row.name) for row in rows if not row.agrees]
     lines = table(rows).splitlines()
-    assert "/later  p50 ms           20.3      22.5   +10.8%  APART" in lines
-    assert "/echo   p50 ms           20.3        99  +387.7%  told only" in lines
+    assert "/later  p50 ms            20.3      22.5   +10.8%  APART" in lines
+    assert "/echo   p50 ms            20.3        99  +387.7%  told only" in lines
 
 
 def test_the_median_of_the_rounds_counts():
