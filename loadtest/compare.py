@@ -1,6 +1,6 @@
 """./dev compare: wsrouter beside what people would use instead, in one run.
 
-    ./dev compare                        everything, about ten minutes: loadtest/compared.json, and from that docs/performance.md
+    ./dev compare                        everything, about seven minutes: loadtest/compared.json, and from that docs/performance.md
     ./dev compare --peers Bun ws         only these, beside wsrouter; the page is left alone
     ./dev compare --only echo            only rows whose name begins so; the page is left alone
     ./dev compare --rounds 1             one round instead of three; the page is left alone

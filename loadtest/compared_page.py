@@ -43,7 +43,7 @@ wsrouter beside what people would use instead, measured side by side in one run,
 What makes a message cheap here, and what keeps it so, is told in [what a message costs](cost.md); how costs grow, in [sizing](sizing.md).
 
 Measured by `{command}` on {date}: {machine}; {versions}.
-No number here is worth more than the command that gave it: run it on your own machine. It installs what it needs into folders of its own, and takes ten minutes.
+No number here is worth more than the command that gave it: run it on your own machine. It installs what it needs into folders of its own, and takes seven minutes.
 
 {missing}## What a message costs
 
@@ -76,7 +76,7 @@ Medians as multiples of what wsrouter needs.
 
 Each is set up as its documentation has it, and as cheaply: no compression, no log of requests, uvloop for Python, one process.
 websocketd is given 100 connections at most, as each is a process. Where there is no way to send to many at once, a room is a loop over its members.
-wsrouter alone has records of every connection, limits, the check of origins, keepalive and a watchdog on: they are its defaults.
+wsrouter alone has records of every connection, limits, the check of origins and a watchdog on: they are its defaults.
 The servers are in `loadtest/peers/`. An empty field is what a server does not do: uvicorn and websocketd have no rooms, Nchan does not send back to one alone.
 `idle` is resident memory, so that of websocketd has the pages that its processes share in it more than once.
 
