@@ -36,7 +36,9 @@ from loadtest.processes import ROOT, MeasureError, Server, choose_cpus, pin, rai
 from loadtest.workloads import Workload
 
 COMPARED = Path(__file__).resolve().parent / "compared.json"
+ROUNDS = 3
 WARM_UP_S, SLICE_S = 0.4, 1.2
+LATENCY_PATIENCE_S = 60.0
 LATENCY = {"connections": 100, "rate": 5000, "size": 64, "time": "3s"}
 LATENCY_ROWS = {"latency-p50": "p50_s", "latency-p99": "p99_s", "latency-p99.9": "p99.9_s"}
 
@@ -125,9 +127,14 @@ def measure_latency(server: Server, cpu: int | None) -> dict[str, float]:
     """
     options = [word for name, value in LATENCY.items() for word in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "wsrouter", "bench", f"ws://127.0.0.1:{server.port}/echo", *options, "--json"]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 -- our own program
-    pin(process.pid, cpu)
-    out, problem = process.communicate(timeout=60)
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 -- our own program
+        pin(process.pid, cpu)
+        try:
+            out, problem = process.communicate(timeout=LATENCY_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise MeasureError(f"wsrouter bench did not end within {LATENCY_PATIENCE_S:g} s") from None
+        finally:
+            process.kill()  # it does not outlive the command, however that ends
     if not out:
         raise MeasureError(problem.strip()[-200:])
     found = json.loads(out)
@@ -150,11 +157,23 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./dev compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", nargs="+", default=names, choices=names, metavar="NAME", help="only these, and wsrouter: %(choices)s")
     parser.add_argument("--only", default="", metavar="NAME", help="only rows that begin so: " + ", ".join(ROWS))
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often everything is measured; default %(default)s")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="how often everything is measured; default %(default)s")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="where the figures go; without it, a whole run goes to loadtest/compared.json, and a part nowhere"
     )
     return parser
+
+
+def command_of(options: argparse.Namespace) -> str:
+    """What to type for these figures; not where they were written, which is a path of one machine."""
+    words = ["./dev compare"]
+    if {*options.peers, "wsrouter"} != {peer.name for peer in peers()}:
+        words += ["--peers", *options.peers]
+    if options.only:
+        words += ["--only", options.only]
+    if options.rounds != ROUNDS:
+        words += ["--rounds", str(options.rounds)]
+    return " ".join(words)
 
 
 ROWS = (*(workload.name for workload in WORKLOADS), "latency")
@@ -162,8 +181,7 @@ ROWS = (*(workload.name for workload in WORKLOADS), "latency")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints, and makes the page anew where everything was measured; the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = make_parser().parse_args(given)
+    options = make_parser().parse_args(arguments)
     rows = [row for row in ROWS if row.startswith(options.only)]
     if not rows or options.rounds < 1:
         print(f"./dev compare: nothing to measure; the rows are {', '.join(ROWS)}, and there is at least one round", file=sys.stderr)
@@ -180,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, why in missing.items():
         print(f"note: without {name}: {why}", file=sys.stderr)
     those = [peer for peer in chosen if peer.name not in missing]
-    is_whole = not options.only and len(chosen) == len(peers()) and options.rounds >= 3
+    is_whole = not options.only and len(chosen) == len(peers()) and options.rounds >= ROUNDS
     begin = time.monotonic()
     try:
         findings = compare(those, rows, options.rounds, lambda line: print(line, flush=True))
@@ -192,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         {peer.name: peer.what for peer in those},
         missing,
         datetime.now(UTC).date().isoformat(),
-        " ".join(["./dev compare", *given]),
+        command_of(options),
         describe_machine(),
         versions(those),
     )

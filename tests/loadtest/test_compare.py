@@ -64,6 +64,26 @@ def test_a_part_prints_its_table_and_leaves_the_page_alone(monkeypatch, capsys, 
     assert not (tmp_path / "compared.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([], "./dev compare"),
+        (["--out=/somewhere/x.json"], "./dev compare"),
+        (["--peers", "ws", "Bun", "--only", "echo", "--rounds", "1", "--out", "x.json"], "./dev compare --peers ws Bun --only echo --rounds 1"),
+    ],
+)
+def test_the_command_of_the_page_names_no_file_of_this_machine(arguments, command):
+    assert command == compare.command_of(compare.make_parser().parse_args(arguments))
+
+
+def test_a_latency_that_never_ends_is_given_up_by_name_and_its_client_with_it(monkeypatch):
+    monkeypatch.setattr(compare, "LATENCY_PATIENCE_S", 0.01)
+
+    findings = compare_servers([OWN], ["latency"], 1, lambda _: None)
+
+    assert {"wsrouter": "wsrouter bench did not end within 0.01 s"} == findings.failed["latency"]
+
+
 @pytest.mark.parametrize("arguments", [["--only", "nothing"], ["--rounds", "0"]])
 def test_nothing_to_measure_is_wrong_usage(arguments, capsys):
     assert 2 == main(arguments)
