@@ -76,7 +76,8 @@ Medians as multiples of what wsrouter needs.
 
 Each is set up as its documentation has it, and as cheaply: no compression, no log of requests, uvloop for Python, one process.
 websocketd is given 100 connections at most, as each is a process. Where there is no way to send to many at once, a room is a loop over its members.
-wsrouter alone has records of every connection, limits, the check of origins and a watchdog on: they are its defaults.
+wsrouter has records of every connection, limits, the check of origins, keepalive and a watchdog on: they are its defaults.
+Others keep theirs, too: the `websockets` library and uvicorn, and so FastAPI, ping every 20 seconds.
 The servers are in `loadtest/peers/`. An empty field is what a server does not do: uvicorn and websocketd have no rooms, Nchan does not send back to one alone.
 `idle` is resident memory, so that of websocketd has the pages that its processes share in it more than once.
 
