@@ -67,6 +67,7 @@ At this rate no server is busy, so most of it is the time to wake up, on both en
 ## Who is better
 
 Medians as multiples of what wsrouter needs.
+Who was better or worse was so in each of the rounds; where the rounds of both overlap, the two are not told apart.
 
 {words}
 
@@ -144,20 +145,26 @@ def table(compared: Compared, rows: Sequence[Row]) -> str:
 
 
 def sentences(compared: Compared) -> list[str]:
-    """For each row: what wsrouter needs, who is better, and who is not."""
+    """For each row: what wsrouter needs, and who is better or worse by every round; those whose rounds overlap with ours are neither."""
     found = []
     for row in ROWS:
         ranking = compared.ranking(row.name)
         own = compared.figures.get(row.name, {}).get(OWN)
         if own is None or len(ranking) < 2:
             continue
-        times = [(name, sample.value / own.value) for name, sample in ranking if name != OWN]
-        better = ", ".join(f"{name} {digits(factor)}" for name, factor in times if factor < 1)
-        others = ", ".join(f"{name} {digits(factor)}" for name, factor in times if factor >= 1)
+        others = [(name, sample) for name, sample in ranking if name != OWN]
+        better = _times(own, [(name, sample) for name, sample in others if sample.high < own.low])
+        alike = _times(own, [(name, sample) for name, sample in others if sample.low <= own.high and sample.high >= own.low])
+        worse = _times(own, [(name, sample) for name, sample in others if sample.low > own.high])
         said = f"**{row.name}**: wsrouter {digits(own.value)} {row.unit.partition(' ')[0]}."
         said += f" Better: {better}." if better else " None is better."
-        found.append(said + (f" Not better: {others}." if others else ""))
+        said += f" Not told apart: {alike}." if alike else ""
+        found.append(said + (f" Worse: {worse}." if worse else ""))
     return found
+
+
+def _times(own: Sample, others: Sequence[tuple[str, Sample]]) -> str:
+    return ", ".join(f"{name} {digits(sample.value / own.value)}" for name, sample in others)
 
 
 def _cell(sample: Sample, *, is_least: bool) -> str:

@@ -33,9 +33,17 @@ def test_the_table_has_medians_with_least_and_most_and_the_least_of_a_row_in_bol
 def test_a_peer_that_is_better_is_said_to_be():
     found = {sentence.split(":")[0]: sentence for sentence in sentences(COMPARED)}
 
-    assert "**echo-1**: wsrouter 5.5 µs. Better: Bun 0.727. Not better: ws 1.27." == found["**echo-1**"]
-    assert "**idle**: wsrouter 3.1 KiB. None is better. Not better: ws 3.77." == found["**idle**"]
+    assert "**echo-1**: wsrouter 5.5 µs. Better: Bun 0.727. Worse: ws 1.27." == found["**echo-1**"]
+    assert "**idle**: wsrouter 3.1 KiB. None is better. Worse: ws 3.77." == found["**idle**"]
     assert "**latency-p99**: wsrouter 0.5 ms. Better: Bun 0.6." == found["**latency-p99**"]
+
+
+def test_whose_rounds_overlap_with_ours_is_neither_better_nor_worse():
+    close = Compared(
+        {"echo-1": {"wsrouter": Sample([2.0, 4.0, 3.0]), "a": Sample([1.0, 2.0, 1.5]), "b": Sample([4.0, 9.0, 6.0]), "c": Sample([1.9, 1.0, 1.0])}}
+    )
+
+    assert ["**echo-1**: wsrouter 3 µs. Better: c 0.333. Not told apart: a 0.5, b 2."] == sentences(close)
 
 
 def test_the_page_names_who_is_missing_who_failed_the_machine_the_versions_and_the_command():
