@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 Value = float | None
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 64, 14, 10, 22
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 960, 64, 26, 10, 22
 PLOT = WIDTH - LEFT - RIGHT
 HEIGHT = 132
 """Of the plot of a panel, without its axis."""

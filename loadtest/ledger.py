@@ -39,6 +39,10 @@ class Trips:
         self._waiting[number] = due_s
         return number
 
+    def unsent(self, number: int) -> None:
+        """The message with this number did not go, and no answer is waited for."""
+        self._waiting.pop(number, None)
+
     def answered(self, number: int) -> tuple[Seen, float | None]:
         """What an answer is, and when its message was due; None where no message waits for one."""
         due_s = self._waiting.pop(number, None)

@@ -70,7 +70,7 @@ def render_tiles(run: Run) -> str:
     if run.main_time is not None:
         histogram, name = record.times[run.main_time], run.main_time.replace("_", " ")
         tiles += [(f"{label} {name}", format_ms(histogram.percentile_ms(percent)), "ms") for label, percent in (("median", 50), ("p99", 99), ("longest", 100))]
-    tiles.append(("connections", f"{record.counts['opened']:,}", "opened"))
+    tiles.append(("connections opened", f"{record.counts['opened']:,}", ""))
     if run.seconds and record.counts["received"]:
         tiles.append(("received", f"{record.counts['received'] / run.seconds:,.0f}", "/s"))
     tiles.append(("lost", f"{record.counts['lost']:,}", ""))
@@ -119,7 +119,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, is_text: bool =
 
 def render_summary(run: Run, page: str) -> str:
     """The summary, for a message or a commit."""
-    lines = [f"# {run.scenario}: {'good' if run.is_good else 'MISSED'}", "", f"{run.text[0].upper()}{run.text[1:]}. The curves are in [{page}]({page}).", ""]
+    lines = [
+        f"# {run.scenario}: {'good' if run.is_good else 'MISSED'}",
+        "",
+        f"{run.text[0].upper()}{run.text[1:]}{'' if run.text.endswith('?') else '.'} The curves are in [{page}]({page}).",
+        "",
+    ]
     lines += ["| check | came out as | |", "|---|---|---|"]
     lines += [f"| {check.text} | {check.value} | {MARKS[check.is_met]} |" for check in run.checks]
     lines += ["", f"| milliseconds | {' | '.join(HEAD[1:])} |", f"|---{'|--:' * (len(HEAD) - 1)}|"]

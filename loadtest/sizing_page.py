@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from loadtest.fit import Fit
@@ -160,6 +160,14 @@ def check_row(check: Check, model: Model) -> str:
     )
 
 
+def room_to_leave(checks: Sequence[Check], model: Model) -> str:
+    """How far the formula was off, for who plans by it."""
+    apart = [model.cpu(site_of(check)) / median(check.cpu) - 1 for check in checks]
+    if not apart:
+        return ""
+    return f"For CPU the formula is off by {signed_percent(min(apart))} to {signed_percent(max(apart))}: leave that much room."
+
+
 def typical_row(text: str, site: Site, model: Model) -> str:
     """What a site needs."""
     return f"| {text} | {percent(model.cpu(site))} | {model.memory_mib(site):.0f} MiB | {number(site.connections * model.kernel_kib / 1024)} MiB | {model.open_files(site):,} |"
@@ -211,6 +219,7 @@ def page(grown: Grown) -> str:
         example=example(model),
         example_text=TYPICAL[0][0],
         checks="\n".join(check_row(check, model) for check in grown.checks),
+        room=room_to_leave(grown.checks, model),
         sections=sections,
         date=grown.date,
         machine=grown.machine,
@@ -260,6 +269,7 @@ These were measured in the same run, and no line was fitted to them:
 |---|---:|---:|---:|---:|---:|---:|
 {checks}
 
+{room}
 The first three taught that work after a pause is dearer, and the fifth that this has a limit; the last two were chosen when both were in the formula.
 They last less than the time to the first ping, so pings are in neither column.
 

@@ -94,14 +94,20 @@ class Session:
     def send(self, due_s: float) -> None:
         """Sends the next message, which is or was due then."""
         number = self.trips.sent(due_s)
+        before = self.known.get(self.sender)
         if self.user.topic is not None:
-            self.known[self.sender] = number
+            self.known[self.sender] = number  # before it goes: whoever has it must know of it
         message = self.user.make_message(self.sender, number, due_s)
         late_s = monotonic() - due_s
         try:
             self.websocket.send(message)
-        except ConnectionClosed:
-            return  # the reader tells why
+        except ConnectionClosed:  # the reader tells why
+            self.trips.unsent(number)
+            if before is not None:
+                self.known[self.sender] = before
+            else:
+                self.known.pop(self.sender, None)
+            return
         ws_events.sent.fire(user=self.user, due_s=due_s, late_s=late_s)
 
     def silence(self) -> None:

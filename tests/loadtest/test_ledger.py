@@ -43,6 +43,14 @@ def test_what_is_unanswered_is_told_once() -> None:
     assert [[2.0], []] == [trips.take_unanswered(), trips.take_unanswered()]
 
 
+def test_what_could_not_be_sent_is_not_waited_for() -> None:
+    trips = Trips()
+    trips.sent(1.0)
+    trips.unsent(trips.sent(2.0))
+
+    assert [1.0] == trips.take_unanswered()
+
+
 def test_what_is_passed_over_is_missing_until_it_comes() -> None:
     stream = Stream()
     assert [IN, IN] == seen(stream, 5, 8)

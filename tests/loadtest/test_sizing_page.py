@@ -53,6 +53,17 @@ def test_a_prediction_that_misses_is_shown_as_it_is():
     assert "| 2,000 connections in 100 rooms, 500 messages of 128 bytes a second | 5.4 % | 6 % | -10 % | 46 MiB | 50 MiB | -8 % |" in text
 
 
+def test_who_plans_by_it_is_told_how_far_it_was_off():
+    check = known_check()
+    dearer = replace(check, cpu=[2 * value for value in check.cpu])
+
+    told = re.search(r"For CPU the formula is off by (.*?) % to (.*?) %: leave that much room", page(known_run([check, dearer])))
+
+    assert told is not None
+    low, high = (float(text) for text in told.groups())
+    assert ((1 + high / 100) / (1 + low / 100)) == pytest.approx(2, rel=0.05)
+
+
 def test_the_worked_example_adds_up_to_the_first_typical_site():
     text = page(known_run())
 
