@@ -187,7 +187,7 @@ def test_sys_exit_in_a_task_that_a_plugin_made_by_itself_is_recorded_and_not_the
     own = "import asyncio, sys\n\nasync def leave():\n    sys.exit('mine')\n\nasync def own(websocket):\n    task = asyncio.create_task(leave())\n    await websocket.recv()\n"
     running = daemon("routes: {/own: own, /echo: echo}", plugins={"own.py": own})
     with connect(running.url("/echo")) as client, connect(running.url("/own")):
-        failure = running.wait_for("handler.failed")
+        failure = running.wait_for("task.exited")
         client.send("still there")
         assert client.recv() == "still there"
 

@@ -27,6 +27,7 @@ routes:
 """
 BACKUPS = {"etc/passwd-", "etc/shadow-", "etc/group-", "etc/gshadow-"}
 """Whoever adds a user to a machine leaves these."""
+OBSOLETE = "usr/lib/wsrouter/obsolete.py"
 PLUGIN = """\
 from greetings import greeting
 from wsrouter import Handler
@@ -50,6 +51,17 @@ def make_wheel(folder, name="greetings", version="1.0", requires=""):
     return path
 
 
+def make_older(package, folder):
+    """The package as an older version of it might have been: another number, and a module that the newer one has not."""
+    subprocess.run(["dpkg-deb", "-R", str(package), str(folder)], check=True)
+    control = folder / "DEBIAN" / "control"
+    control.write_text(control.read_text().replace(f"Version: {debian_version(__version__)}\n", "Version: 0.0.9\n"))
+    (folder / OBSOLETE).write_text("")
+    path = folder.parent / "wsrouter_0.0.9.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(folder), str(path)], check=True, capture_output=True)
+    return path
+
+
 needs_build = pytest.mark.skipif(not shutil.which("dpkg-deb") or not Path(deb.PYTHON).exists(), reason="dpkg-deb or Debian's /usr/bin/python3 is not installed")
 
 
@@ -62,7 +74,8 @@ def test_on_a_new_machine_it_installs_serves_takes_packages_for_plugins_upgrades
     with new_machine(tmp_path / "machine", "python3") as machine:
         before = machine.files()
         file = machine.put(package)
-        machine.run("dpkg", "-i", file)
+        machine.run("dpkg", "-i", machine.put(make_older(package, tmp_path / "older")))
+        assert (machine.root / OBSOLETE).exists()
 
         assert_serves_as_installed(machine)
         assert_compiled_modules_find_their_libraries(machine)
@@ -113,7 +126,8 @@ def assert_greets(machine):
 
 
 def assert_an_upgrade_keeps_what_was_changed(machine, file):
-    machine.run("dpkg", "-i", file)
+    assert f"Unpacking wsrouter ({debian_version(__version__)}) over (0.0.9)" in machine.run("dpkg", "-i", file)
+    assert not (machine.root / OBSOLETE).exists()
     assert_greets(machine)
     machine.run("dpkg", "--remove", "wsrouter")
     assert (machine.root / "etc/wsrouter/site.yaml").read_text() == SITE

@@ -37,4 +37,4 @@ def run_to_end(main: Coroutine[object, object, None], loop_factory: Callable[[],
                 if task.done():
                     raise
                 told = trace(error)
-                get_logger().error("handler.failed", hook="a task or callback of its own", error=told.error, at=told.at, traceback=told.text)
+                get_logger().error("task.exited", error=told.error, at=told.at, traceback=told.text)
