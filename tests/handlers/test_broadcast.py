@@ -179,22 +179,39 @@ def test_a_topic_without_history_makes_room_when_its_last_member_leaves(topic):
     assert room.enter("/room/2", params={"room": "2"}).closed is None
 
 
-def test_a_topic_with_history_makes_room_when_its_history_is_past_its_age():
+def test_the_topic_that_was_left_first_makes_room_with_its_history_and_those_in_use_do_not():
+    room = Room(topics_=3, history=5)
+    members = [room.enter(f"/room/{number}") for number in range(3)]
+    for member in members:
+        room.say(member, "hi")
+    room.exit(members[1])
+    room.exit(members[0])
+
+    newcomer = room.enter("/room/new")
+
+    assert newcomer.closed is None
+    assert [["hi"], [], ["hi"]] == [room.context.topics.history(f"/room/{number}") for number in range(3)]
+    assert [("topic.forgotten", "/room/1")] == [(event, facts["topic"]) for _, event, facts in room.context.log.records]
+    assert (None, (1013, "too many topics")) == (room.enter("/room/newer").closed, room.enter("/room/newest").closed)
+    assert [] == room.context.topics.history("/room/0")
+
+
+def test_a_history_that_is_past_its_age_makes_room_without_a_word():
     room = Room(topics_=1, history=HistoryOption(messages=1, age=60.0))
     room.exit(room.enter("/room/1"))
+    asyncio.run(room.clock.jump(60))
 
-    assert room.enter("/room/2").closed is not None
-    asyncio.run(room.clock.jump(59))
-    assert room.enter("/room/2").closed is not None
-    asyncio.run(room.clock.jump(1))
     assert room.enter("/room/2").closed is None
+    assert [] == room.context.log.records
 
 
 def test_a_topic_that_only_its_history_keeps_may_be_entered_again():
     room = Room(topics_=1, history=5)
-    room.exit(room.enter("/room/1"))
+    first = room.enter("/room/1")
+    room.say(first, "hi")
+    room.exit(first)
 
-    assert room.enter("/room/1").closed is None
+    assert ["hi"] == room.enter("/room/1").sent
     assert room.enter("/room/2").closed is not None
 
 

@@ -26,6 +26,27 @@ def make():
     return loop, Topics(encode=lambda message, variant: message.encode() + b";", call_soon=loop.call_soon, call_later=loop.call_later, monotonic=loop.time)
 
 
+def test_what_only_a_history_keeps_can_be_forgotten_and_what_has_members_cannot():
+    loop, topics = make()
+    kept, member = TopicSettings(History(messages=5)), Member()
+    for name in ("left", "used"):
+        topics.join(name, member, kept)
+        topics.publish(name, "a")
+    loop.settle()
+    topics.leave(topics.find("left"), member)
+    left = topics.find("left")
+    assert left is not None
+
+    for name in ("left", "used", "nowhere"):
+        topics.forget(name)
+
+    assert ["used"] == [topic.name for topic in topics]
+    newcomer = Member()
+    topics.join("left", newcomer, kept)
+    loop.advance(3600.1)  # the timer of the one that was forgotten looks for it
+    assert (b"", 1) == (newcomer.heard, topics.members("left"))
+
+
 def test_topics_of_one_name_are_one_and_others_hear_nothing():
     loop, topics = make()
     one, two, other = Member(), Member(), Member()

@@ -87,6 +87,9 @@ class Context(Protocol):
     def members(self, topic: str) -> int:
         """How many connections are subscribed to a topic."""
 
+    def forget(self, topic: str) -> None:
+        """Drops what is kept of a topic that nobody is a member of; does nothing for another."""
+
     def connections(self) -> int:
         """How many connections the route has open now."""
 

@@ -64,7 +64,13 @@ class Broadcast(Handler[Message]):
     subscribe: Annotated[
         bool | Allow, Option(description="Whether clients receive, or which as {user, roles, claims}; false is for a backend that only sends.")
     ] = True
-    topics_: Annotated[int, Option(ge=1, description="The most topics that the route has at once; a client that needs one more is closed with 1013.")] = 10000
+    topics_: Annotated[
+        int,
+        Option(
+            ge=1,
+            description="The most topics that the route has at once. For one more, that which was left first is forgotten with its history; a client that finds all of them in use is closed with 1013.",
+        ),
+    ] = 10000
 
     ignored = 0  # messages of clients that may not publish
 
@@ -147,10 +153,15 @@ class Broadcast(Handler[Message]):
         return connection.path
 
     def _admit(self, topic: str) -> bool:
-        """Whether there is room for this topic; one that only its history keeps counts until that is past its age."""
+        """Whether there is room for this topic. Those that only their histories keep make it, the one first that was left first."""
         if topic in self._members or self._empty.pop(topic, None) is not None:
             return True
         now_s = self._context.clock.monotonic()
         while self._empty and next(iter(self._empty.values())) <= now_s:
             del self._empty[next(iter(self._empty))]
-        return len(self._members) + len(self._empty) < self.topics_
+        while self._empty and len(self._members) + len(self._empty) >= self.topics_:
+            left = next(iter(self._empty))
+            del self._empty[left]
+            self._context.forget(left)
+            self._context.log.info("topic.forgotten", topic=left, topics=self.topics_, fix="raise the option topics")
+        return len(self._members) < self.topics_

@@ -63,6 +63,8 @@ EVENTS: Final = (
         "A route's handlers failed too often: it refuses newcomers for a while.",
         ("route", "handler", "failures", "connections", "pause_s", "error", "at", "fix"),
     ),
+    Event("task.exited", "error", "A task or callback that a plugin made by itself called sys.exit(); the daemon goes on.", ("error", "at", "traceback")),
+    Event("topic.forgotten", "info", "A topic that only its history kept made room for a new one.", ("topic", "topics", "fix")),
     Event("handler.released", "info", "It lets them in again.", ("route", "handler")),
     Event("handler.changed_process", "warning", "A handler changed what belongs to the whole process.", ("route", "handler", "when", "changed", "fix")),
     Event("handler.tasks_leaked", "warning", "A route has many more tasks than connections.", ("route", "handler", "tasks", "connections", "names", "fix")),

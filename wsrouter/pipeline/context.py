@@ -73,6 +73,10 @@ class HandlerContext:
         """See `api.Context.members`."""
         return self._topics.members(topic)
 
+    def forget(self, topic: str) -> None:
+        """See `api.Context.forget`."""
+        self._topics.forget(topic)
+
     def spawn(self, coroutine: Coroutine[object, object, None], name: str = "") -> asyncio.Task[None]:
         """See `api.Context.spawn`."""
         return self._tasks.spawn(coroutine, name)

@@ -99,6 +99,10 @@ class MemoryContext:
         """How many connections are subscribed."""
         return self.topics.members(topic)
 
+    def forget(self, topic: str) -> None:
+        """Drops what is kept of a topic without members."""
+        self.topics.forget(topic)
+
     def connections(self) -> int:
         """How many of the connections made here are open."""
         return sum(1 for connection in self._connections if connection.closed is None)

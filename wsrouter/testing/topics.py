@@ -73,6 +73,11 @@ class MemoryTopics:
         for name in list(self._topics):
             self.leave(name, member)
 
+    def forget(self, name: str) -> None:
+        """Frees a topic without members, whatever is kept of it."""
+        if not self.members(name):
+            self._topics.pop(name, None)
+
     def publish(self, name: str, message: Sendable, *, without: Member | None = None, settings: TopicSettings | None = None) -> None:
         """Sends to all members but `without`, in the order in which they joined; a topic is made only where settings keep a history."""
         if name not in self._topics and settings is not None and settings.history is not None:

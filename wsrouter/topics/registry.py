@@ -76,6 +76,11 @@ class Topics:
             return
         topic.publish(message, exclude)
 
+    def forget(self, name: str) -> None:
+        """Frees a topic that only its history keeps; does nothing for another."""
+        if not self.members(name):
+            self._topics.pop(name, None)
+
     def members(self, name: str) -> int:
         """How many subscribers a topic has; zero for one that is not there."""
         topic = self._topics.get(name)
