@@ -16,7 +16,11 @@ from support.proxies import LOCALHOST, PROGRAMS, Proxy, free_ports, run_proxy
 from support.waiting import until
 
 # The lines that the file has as comments, taken in; asked more often than they say.
-CHECKS = {"#option httpchk": "option httpchk", "#http-check": "http-check", "check inter 2s fall 3": "check inter 100ms fall 3"}
+CHECKS = {
+    "haproxy": {"#option httpchk": "option httpchk", "#http-check": "http-check", "check inter 2s fall 3": "check inter 100ms fall 3"},
+    "caddy": {"# health_uri": "health_uri", "# health_interval 2s": "health_interval 100ms", "lb_try_duration 5s": "lb_try_duration 500ms"},
+}
+TAKEN_OUT = {"haproxy": "Server wsrouter/one is DOWN", "caddy": "status code out of tolerances"}
 DRAINING = "server: {{health: /healthz, listen: '127.0.0.1:{port}', shutdown: {{delay: 20s}}}}\nroutes: {{/echo: echo}}"
 
 
@@ -52,13 +56,14 @@ def newcomers(proxy: Proxy) -> Iterator[list[str]]:
             thread.join(20)
 
 
-def test_a_daemon_that_drains_gets_no_newcomers_and_without_another_they_get_503(start, tmp_path):
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_daemon_that_drains_gets_no_newcomers_and_without_another_they_get_503(name, start, tmp_path):
     ports = free_ports(2)
     for each in ("one", "two"):
         (tmp_path / each).mkdir()
     with run_daemon(DRAINING.format(port=ports[0]), tmp_path / "one") as one, run_daemon(DRAINING.format(port=ports[1]), tmp_path / "two") as two:
-        upstream = f"{LOCALHOST}:{ports[0]} check inter 100ms\n    server two {LOCALHOST}:{ports[1]}"
-        proxy = start("haproxy", upstream, changes=CHECKS)
+        between = {"haproxy": " check inter 100ms\n    server two ", "caddy": " "}[name]
+        proxy = start(name, f"{LOCALHOST}:{ports[0]}{between}{LOCALHOST}:{ports[1]}", changes=CHECKS[name])
         daemons = (one, two)
 
         def served() -> list[int]:
@@ -74,7 +79,7 @@ def test_a_daemon_that_drains_gets_no_newcomers_and_without_another_they_get_503
                 break
         assert all(served())  # both get some
         one.send_signal(signal.SIGTERM)
-        until(lambda: "Server wsrouter/one is DOWN" in proxy.transcript())
+        until(lambda: TAKEN_OUT[name] in proxy.transcript())
         before = served()
         for _ in range(10):
             with proxy.connect("/echo"):
