@@ -211,6 +211,13 @@ class _ForeignHandler(logging.Handler):
         """None: the writer needs none, and one that a forked child inherits could be held for ever."""
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Writes a record that no filter holds back. The base's `handle` cannot do without a lock from Python 3.13 on."""
+        kept: object = self.filter(record)  # from Python 3.12 on a filter may put another record in its place
+        if kept:
+            self.emit(kept if isinstance(kept, logging.LogRecord) else record)
+        return bool(kept)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a record. One that cannot be rendered is counted as lost: the library that logged it must not suffer."""
         suppressed = self._admit(Kind(record.name))
