@@ -101,3 +101,18 @@ def test_the_limits_of_the_server_and_the_constants_are_shown(wsrouter, write):
     told = json.loads(wsrouter("explain", "/echo", "--json")[1])
     assert "7" == told["server_limits"]["server.limits.connections_per_address"]
     assert "closed with 1008, flood" in [bound["beyond"] for bound in told["constants"]]
+
+
+def test_a_zero_says_what_it_means(wsrouter, write):
+    write("site.yaml", "routes: {/echo: {echo: , keepalive: {ping: 0s}}}")
+    rows = [" ".join(line.split()) for line in wsrouter("explain", "/echo").out.splitlines()]
+    for row in (
+        "limits.message_rate 0 (no limit) default",
+        "limits.connections 0 (no limit of its own) default",
+        "limits.idle 0s (for ever) default",
+        "keepalive.ping 0s (sends none) site.yaml:1:38",
+        "server.limits.connections_per_address 0 (no limit)",
+    ):
+        assert row in rows, row
+    told = json.loads(wsrouter("explain", "/echo", "--json").out)
+    assert {"setting": "limits.idle", "value": "0s", "from": "default"} in told["settings"]

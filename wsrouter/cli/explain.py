@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -129,6 +130,17 @@ def server_limits(site: Site) -> list[tuple[str, str]]:
     return flat_settings(ServerLimits, site.file.server.limits, "server.limits.")
 
 
+def zero_of(record: type, setting: str, value: str, prefix: str = "") -> str:
+    """What a zero means, in the words of the setting's help: ` (no limit)`; nothing for what is no zero or is a plain one."""
+    from wsrouter.config.describe import declared
+
+    if value not in ("0", "0s"):
+        return ""
+    description = next(description for name, _, _, description in declared(record, prefix) if name == setting)
+    meaning = re.search(rf"\b{value} (is [^.]+|sends none)\.", description)
+    return f" ({meaning[1].removeprefix('is ')})" if meaning else ""
+
+
 def options_of(route: Route) -> list[Options]:
     """The options of each step in force, those that are given first."""
     from wsrouter.config.describe import shown
@@ -146,6 +158,8 @@ def options_of(route: Route) -> list[Options]:
 
 
 def _print_route(path: str, route: Route, params: dict[str, str | int]) -> None:
+    from wsrouter.config.settings import RouteSettings
+
     print(f"{path} is served by {route.entry.pattern} ({route.entry.place})")
     for name, value in params.items():
         print(f"  {{{name}}} is {value!r}")
@@ -155,12 +169,14 @@ def _print_route(path: str, route: Route, params: dict[str, str | int]) -> None:
         if options:
             _print_table(("OPTION", "VALUE", "FROM"), options, "    ")
     print("\nsettings")
-    _print_table(("SETTING", "VALUE", "FROM"), settings_of(route))
+    _print_table(("SETTING", "VALUE", "FROM"), [(name, f"{value}{zero_of(RouteSettings, name, value)}", place) for name, value, place in settings_of(route)])
 
 
 def _print_server(site: Site) -> None:
+    from wsrouter.config.settings import ServerLimits
+
     print("\nlimits of the server")
-    _print_table(("SETTING", "VALUE"), server_limits(site))
+    _print_table(("SETTING", "VALUE"), [(name, f"{value}{zero_of(ServerLimits, name, value, 'server.limits.')}") for name, value in server_limits(site)])
     print("\nconstants, the same for every route")
     _print_table(("CONSTANT", "VALUE", "BEYOND"), [(bound.name, bound.value, bound.beyond) for bound in BOUNDS])
 
