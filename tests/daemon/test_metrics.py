@@ -47,6 +47,11 @@ def by_labels(values, name):
     return {tuple(value for _, value in labels): count for (each, labels), count in values.items() if each == name and count}
 
 
+def series_but_sampled(values):
+    """All series but the times of handlers: a message that happens to be timed makes those of its handler."""
+    return {series for series in values if not series[0].startswith("wsrouter_handler_seconds")}
+
+
 def test_records_by_cause_and_refusals_by_reason_equal_the_metrics(daemon):
     running = daemon(SITE, plugins=PLUGINS)
     for _ in range(3):
@@ -106,8 +111,7 @@ def test_messages_bytes_and_drops_are_the_sums_of_the_records_and_of_what_is_ope
 
 def test_no_word_of_a_client_is_in_the_metrics_and_they_do_not_grow_with_paths(daemon):
     running = daemon(SITE, plugins=PLUGINS)
-    scrape(running)
-    before = len(scrape(running))
+    before = series_but_sampled(scrape(running))
     with ExitStack() as stack:
         for number in range(200):
             client = stack.enter_context(connect(running.url(f"/room/canary{number}?token=canary"), user_agent_header="canary", subprotocols=["canary"]))
@@ -120,7 +124,7 @@ def test_no_word_of_a_client_is_in_the_metrics_and_they_do_not_grow_with_paths(d
         values = scrape(running)
 
     assert not any("canary" in str(labels) for labels in values)
-    assert len(values) == before
+    assert series_but_sampled(values) == before
     assert values["wsrouter_connections", (("route", "/room/{room}"),)] == 200
 
 
