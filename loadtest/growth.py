@@ -1,6 +1,6 @@
 """./dev growth: how the daemon's costs grow with subscribers, routes, rooms, bytes, connections and messages a second.
 
-    ./dev growth                 everything, under 12 minutes: loadtest/grown.json, and from that docs/sizing.md with its curves
+    ./dev growth                 everything, about 12 minutes: loadtest/grown.json, and from that docs/sizing.md with its curves
     ./dev growth --quick         the same with fewer and shorter runs, about 3 minutes
     ./dev growth --only rooms    one curve, or several of them; the others stay as they were measured before
     ./dev growth --only checks   only the points that no line is fitted to
@@ -18,12 +18,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 from loadtest.facts import describe_machine, describe_versions
 from loadtest.grown import Check, Grown, Point, Series, load_grown, save_grown
-from loadtest.growth_points import CHECKS, CURVES, FULL, QUICK, Bench, Effort, check
+from loadtest.growth_points import CHECKS, CURVES, FULL, QUICK, Asked, Bench, Effort, check
 from loadtest.processes import ROOT, MeasureError, choose_cpus, raise_open_files
 
 GROWN = Path(__file__).resolve().parent / "grown.json"
@@ -32,34 +34,33 @@ CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 Say = Callable[[str], None]
 
 
-def measure(names: Sequence[str], effort: Effort, say: Say) -> dict[str, Series]:
-    """Measures curves, round by round; a round begins with the first one again.
+def measure(names: Sequence[str], effort: Effort, say: Say) -> tuple[dict[str, Series], list[Check]]:
+    """Measures curves, and with `checks` the points that no line is fitted to, round by round: a machine is not as fast at all times.
 
     Raises:
         MeasureError: if a process does not do its part.
     """
     bench = Bench(effort)
     samples: dict[str, dict[float, list[float]]] = {}
+    checks: dict[Asked, list[Check]] = {}
+    asked = [point for point in CHECKS if point[0] <= effort.most] if "checks" in names else []
     for _ in range(effort.rounds):
         for name in names:
-            for series, x, found in CURVES[name](bench):
+            for series, x, found in CURVES[name](bench) if name in CURVES else ():
                 samples.setdefault(series, {}).setdefault(x, []).extend(found)
                 say(f"{series:28}{x:>8,}  " + " ".join(f"{sample:,.4g}" for sample in found))
-    return {series: Series([Point(x, found) for x, found in points.items()]) for series, points in samples.items()}
+        for point in asked:
+            checked = check(bench, point)
+            checks.setdefault(point, []).append(checked)
+            say(f"check {point}: " + " ".join(f"{cpu:.1%}" for cpu in checked.cpu))
+    series_found = {series: Series([Point(x, found) for x, found in points.items()]) for series, points in samples.items()}
+    return series_found, [together(found) for found in checks.values()]
 
 
-def measure_checks(effort: Effort, say: Say) -> list[Check]:
-    """Measures the points that no line is fitted to.
-
-    Raises:
-        MeasureError: if a process does not do its part.
-    """
-    found = []
-    for point in CHECKS:
-        if point[0] <= effort.most:
-            found.append(check(Bench(effort), point))
-            say(f"check {point}: " + " ".join(f"{cpu:.1%}" for cpu in found[-1].cpu))
-    return found
+def together(checks: Sequence[Check]) -> Check:
+    """One point as all rounds found it."""
+    cpu = [sample for found in checks for sample in found.cpu]
+    return replace(checks[0], cpu=cpu, memory_bytes=median(found.memory_bytes for found in checks))
 
 
 def cache_bytes(folder: Path = CACHES) -> dict[str, int]:
@@ -77,10 +78,10 @@ def run(names: Sequence[str], effort: Effort, before: Grown, command: str, say: 
     Raises:
         MeasureError: if a process does not do its part.
     """
-    series = {**before.series, **measure([name for name in CURVES if name in names], effort, say)}
-    checks = measure_checks(effort, say) if "checks" in names else before.checks
+    found, checks = measure([name for name in [*CURVES, "checks"] if name in names], effort, say)
+    series = {**before.series, **found}
     about = [datetime.now(UTC).date().isoformat(), command, describe_machine(), describe_versions(("wsrouter", "websockets", "uvloop"))]
-    return Grown({name: series[name] for curve in CURVES for name in series if name.startswith(f"{curve}.")}, checks, *about, cache_bytes())
+    return Grown({name: series[name] for curve in CURVES for name in series if name.startswith(f"{curve}.")}, checks or before.checks, *about, cache_bytes())
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,8 @@ MOST = 10_000
 """Connections of the largest points."""
 ROOM_OF = 20
 """Members of a room where the connections are what changes."""
+ALONE = 1000
+"""Connections that are alone in their rooms where the rate is what changes."""
 
 Found = tuple[str, float, list[float]]
 """The name of a series, a place on its axis, the samples."""
@@ -176,7 +178,7 @@ def routes(bench: Bench) -> Iterator[Found]:
 
 def rate(bench: Bench) -> Iterator[Found]:
     """More and more messages a second, each to its sender alone; beside it on a CPU that is kept awake."""
-    alone = min(1000, bench.effort.most)
+    alone = min(ALONE, bench.effort.most)
 
     def cost(per_s: int) -> list[float]:
         return bench.measure("paced", alone, in_flight=per_s, rooms=alone, slice_s=max(bench.effort.slice_s, 15 / per_s))
@@ -196,7 +198,10 @@ CURVES: dict[str, Callable[[Bench], Iterator[Found]]] = {
     "rate": rate,
 }
 
-CHECKS = (
+Asked = tuple[int, int, int, int]
+"""Of a check: connections, rooms, messages a second, bytes."""
+
+CHECKS: tuple[Asked, ...] = (
     (2000, 50, 1000, 100),
     (600, 60, 300, 1000),
     (5000, 500, 2000, 300),
@@ -204,15 +209,17 @@ CHECKS = (
     (4000, 40, 200, 512),
     (800, 80, 600, 200),
     (3000, 150, 1500, 100),
+    (1200, 400, 700, 150),
+    (6000, 300, 1200, 256),
 )
-"""Connections, rooms, messages a second, bytes: nothing of this is a point of a curve.
+"""Nothing of this is a point of a curve.
 
-The first three showed that a model without `pause` is a third off at low rates, the fifth that it has a limit; the last two were
-chosen when both were in.
+The first three showed that a model without `pause` is a third off at low rates, the fifth that it has a limit, and the first seven
+together that a site is never without it; the last two were chosen when all of this was in.
 """
 
 
-def check(bench: Bench, point: Sequence[int]) -> Check:
+def check(bench: Bench, point: Asked) -> Check:
     """Measures a point that was not used for the fit."""
     connected, in_rooms, per_s, size = point
     seconds = max(1.0, 4 * bench.effort.slice_s)

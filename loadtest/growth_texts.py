@@ -131,6 +131,7 @@ SECTIONS = (
         [("a message and its one delivery, µs of CPU", [Told("rate.message_us", "message", "µs", "log")])],
         "An idle daemon uses {idle} ms of CPU a second: its watchdog asks the loop 20 times a second whether it still turns. With few messages, each one carries a part of that.\n"
         "What is left without it is {pause_slow} times as much at {slow} messages a second as at {fast}: a daemon that goes on without a pause finds its code and its data in the caches, one that comes back has to fetch them again, and to wake the CPU first.\n"
+        "The least of them still costs {pause_least} times what a message and a delivery cost by the curves above, where the next message is sent as soon as all have the last.\n"
         "Which of the two counts for more these runs do not tell: at 100 a second a message costs {asleep} µs, and {awake} µs where another process keeps the CPU awake, and both move from run to run.\n"
         "So a busy daemon costs less for each message than its load at quiet times suggests, and CPU at a low rate must not be multiplied up.",
     ),

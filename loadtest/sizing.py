@@ -6,9 +6,10 @@ The model, for messages that are published to rooms whose members are equally ma
     memory       = daemon + connections x connection + rooms x room
     files        = connections + its own
 
-`pause` is how much dearer everything is to a daemon that has slept since the last message: the caches hold what others did
-meanwhile. `delivery` depends on how many connections are written to in turn, since their data then fit into the caches or not; where
-nothing of them is there, a pause makes no difference any more, and that is what the most of them cost.
+`message` and `delivery` are those of a daemon that never waits. `pause` is how much dearer everything is where many clients send, each
+when it likes: since the last message the daemon has slept, and the caches hold what others did meanwhile. `delivery` depends on how many
+connections are written to in turn, since their data then fit into the caches or not; where nothing of them is there, a longer pause
+makes no difference any more.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from statistics import median
 
 from loadtest.fit import interpolate
 from loadtest.grown import Check, Grown, Series
-from loadtest.growth_points import MOST, ROOM_OF, SIZE
+from loadtest.growth_points import ALONE, MOST, ROOM_OF, SIZE
 
 PING_S = 20.0
 """The default of `keepalive.ping`."""
@@ -58,7 +59,9 @@ class Model:
         rate = series["rate.message_us"]
         # Where most of it is the idle daemon, what is left of it is noise.
         alone = {per_s: value - self.idle_us / per_s for per_s, value in zip(rate.xs, rate.values, strict=True) if value * per_s > 2 * self.idle_us}
-        self.rates, self._alone = list(alone), list(alone.values())
+        without = self.message_us + self.delivery_us(ALONE)
+        self.rates, self._pauses = list(alone), [value / without for value in alone.values()]
+        self.most_us = max(self._deliveries) * min(self._pauses)
         # The lowest: a kernel that takes new pages for its buffers makes deliveries several times as dear for a while.
         echo, fan = series["sizes.echo_us"].lowest().fit("linear"), series["sizes.delivery_us"].lowest().fit("linear")
         self.delivered_byte_us = fan.slope
@@ -80,12 +83,12 @@ class Model:
         return interpolate(self.connections, self._deliveries, connections)
 
     def pause(self, rate: float) -> float:
-        """How many times as dear work is that begins so many times a second, compared with the cheapest."""
-        return interpolate(self.rates, self._alone, rate) / min(self._alone)
+        """How many times as dear work is that begins so many times a second, compared with that of a daemon that never waits."""
+        return interpolate(self.rates, self._pauses, rate)
 
     def heard_us(self, site: Site) -> float:
         """A delivery at a site, after its pauses."""
-        return min(self.pause(site.rate) * self.delivery_us(site.connections), max(self._deliveries))
+        return min(self.pause(site.rate) * self.delivery_us(site.connections), self.most_us)
 
     def terms(self, site: Site) -> dict[str, float]:
         """What share of a core each part of the work takes."""

@@ -39,9 +39,20 @@ def test_a_point_is_the_median_of_its_samples_with_their_middle_half():
 def test_rounds_add_their_samples_to_the_same_points(monkeypatch):
     monkeypatch.setitem(CURVES, "rooms", lambda _: iter([("rooms.delivery_us", 1, [1.0, 2.0]), ("rooms.delivery_us", 10, [3.0])]))
 
-    found = measure(["rooms"], Effort(rounds=2, slices=1, slice_s=1), lambda _: None)
+    found, checks = measure(["rooms"], Effort(rounds=2, slices=1, slice_s=1), lambda _: None)
 
     assert found == {"rooms.delivery_us": Series([Point(1, [1.0, 2.0, 1.0, 2.0]), Point(10, [3.0, 3.0])])}
+    assert checks == []
+
+
+def test_each_round_measures_the_checks_as_well(monkeypatch):
+    rounds = iter([known_check(cpu=(0.1, 0.2), memory_bytes=50), known_check(cpu=(0.3,), memory_bytes=70), known_check(cpu=(0.4,), memory_bytes=60)])
+    monkeypatch.setattr(growth, "CHECKS", [(2000, 100, 500, 128), (9000, 100, 500, 128)])
+    monkeypatch.setattr(growth, "check", lambda _, point: next(rounds) if point[0] == 2000 else None)
+
+    found, checks = measure(["checks"], Effort(rounds=3, slices=1, slice_s=1, most=2000), lambda _: None)
+
+    assert (found, checks) == ({}, [known_check(cpu=(0.1, 0.2, 0.3, 0.4), memory_bytes=60)])
 
 
 def test_curves_that_are_not_asked_for_stay_as_they_were(monkeypatch):
@@ -102,7 +113,7 @@ def test_two_real_points_of_a_room(monkeypatch):
 @pytest.mark.timeout(240)  # a daemon for each point, some seconds of pings
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads the clocks of other processes")
 def test_every_curve_and_a_check_can_be_measured():
-    found = measure(list(CURVES), TINY, lambda _: None)
+    found, _ = measure(list(CURVES), TINY, lambda _: None)
 
     told = {one.name for section in SECTIONS for _, group in section.plots for one in group}
     assert told <= set(found)

@@ -47,6 +47,16 @@ def test_work_after_a_pause_is_dearer_and_rates_that_are_mostly_the_idle_daemon_
     assert [2, 2, 1] == pytest.approx([model.pause(5), model.pause(1000), model.pause(50_000)])
 
 
+def test_the_least_of_the_pauses_counts_as_well():
+    run = known_run()
+    rates = {100: 2.0, 1000: 1.5, 10_000: 1.2}
+    law = series(lambda per_s: (MESSAGE_US + DELIVERY_US) * rates[per_s] + IDLE_MS * 1000 / per_s, *rates)
+    model = Model(replace(run, series={**run.series, "rate.message_us": law}))
+
+    assert [2, 1.5, 1.2] == pytest.approx([model.pause(rate) for rate in rates])
+    assert model.heard_us(Site(2000, 100, 100)) == pytest.approx(1.2 * DELIVERY_US)
+
+
 def test_cpu_is_the_sum_of_what_a_second_has():
     site = Site(connections=2000, rooms=100, rate=500, size=1128, joins=10, ping_s=20)
 
