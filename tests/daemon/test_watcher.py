@@ -40,8 +40,7 @@ async def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     for name in ("a", "b"):
         (tmp_path / f"{name}.py").write_text("one\n")
     made = Watched(tmp_path)
-    await asyncio.sleep(0.01)  # the clock of files is a tick behind
-    made.watcher.watch(lambda: python_files(tmp_path), time.time_ns())
+    made.watcher.watch(lambda: python_files(tmp_path), time.time_ns() + 1_000_000_000)
     assert 0 == await made.quiet()
     yield made
     made.watcher.stop()
@@ -110,6 +109,16 @@ async def test_what_was_saved_between_reading_and_the_first_look_is_told(tmp_pat
     watched.watcher.stop()
 
 
+async def test_what_was_saved_right_after_reading_began_is_told_though_its_time_is_that_of_the_last_tick(watched: Watched, tmp_path: Path) -> None:
+    newer = tmp_path.with_name("newer")
+    newer.mkdir()
+    (newer / "c.py").write_text("saved since")
+    read_ns = (newer / "c.py").stat().st_ctime_ns + 9_000_000
+    watched.watcher.watch(lambda: [*python_files(tmp_path), *python_files(newer)], read_ns)
+    await until_async(lambda: watched.told == 1)
+    assert 1 == await watched.quiet()
+
+
 async def test_after_stopping_nothing_is_told_and_it_can_begin_again(watched: Watched) -> None:
     watched.watcher.stop()
     (watched.folder / "a.py").write_text("two\n")
@@ -124,8 +133,7 @@ async def test_other_files_to_watch_are_no_change_by_themselves(watched: Watched
     more = tmp_path.with_name("more")
     more.mkdir()
     (more / "c.py").write_text("")
-    await asyncio.sleep(0.01)
-    watched.watcher.watch(lambda: [*python_files(tmp_path), *python_files(more)], time.time_ns())
+    watched.watcher.watch(lambda: [*python_files(tmp_path), *python_files(more)], time.time_ns() + 1_000_000_000)
     assert 0 == await watched.quiet()
     (more / "c.py").write_text("two")
     await until_async(lambda: watched.told == 1)

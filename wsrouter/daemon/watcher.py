@@ -15,6 +15,8 @@ from pathlib import Path
 
 POLL_S = 0.2
 """How often it looks; a change is told when it has looked the same twice, since a file may be half written."""
+TICK_NS = 10_000_000
+"""So old may the time be that a file is saved with: Linux takes that of its last tick, of which there are at least 100 a second."""
 
 _Watched = tuple[Callable[[], Iterable[Path]], int]
 
@@ -80,10 +82,11 @@ def _as_read(now: Signature, now_before: Signature, told: Signature, read_ns: in
     """What was read of the files that are to be watched from now on, so that what differs from it is a change.
 
     `now_before` is what there is now of those that were watched before: of these it was `told` what there is, however old a file
-    may be that comes back. Of the others one counts as read that was not saved since `read_ns`.
+    may be that comes back. Of the others one counts as read that was not saved since `read_ns`; where that is not sure, it does not.
     """
+    since_ns = read_ns - TICK_NS
     known = {path: signature for path, signature in told.items() if path in now or path not in now_before}
-    return known | {path: signature for path, signature in now.items() if path not in now_before and path not in told and signature[-1] < read_ns}
+    return known | {path: signature for path, signature in now.items() if path not in now_before and path not in told and signature[-1] < since_ns}
 
 
 def python_files(folder: Path) -> Iterator[Path]:
