@@ -69,15 +69,12 @@ def test_a_daemon_that_drains_gets_no_newcomers_and_without_another_they_get_503
         def served() -> list[int]:
             return [len(daemon.find_records("connection.opened")) for daemon in daemons]
 
-        for count in range(1, 11):
+        for count in range(1, 31):
             with proxy.connect("/echo"):
                 until(lambda count=count: sum(served()) == count)
-                with proxy.connect("/echo"):
-                    pass
-            until(lambda count=count: sum(served()) >= count)
             if all(served()):
                 break
-        assert all(served())  # both get some
+        assert all(served())  # both get some; Caddy picks at random
         one.send_signal(signal.SIGTERM)
         until(lambda: TAKEN_OUT[name] in proxy.transcript())
         before = served()
