@@ -50,7 +50,7 @@ def count(reports: Path, what: str) -> int:
 
 
 def test_a_run_starts_a_daemon_and_leaves_a_page_that_needs_nothing_else(tmp_path: Path) -> None:
-    result = load(tmp_path, "echo", "--users", "5", "--rate", "50", "--time", "1s", "--fail", "p99 < 10s, max connect < 20s")
+    result = load(tmp_path, "echo", "--users", "5", "--rate", "50", "--time", "2s", "--fail", "p99 < 10s, max connect < 20s")
     assert (0, "") == (result.returncode, result.stderr), result.stdout
     (page,) = tmp_path.glob("*.html")
     text = page.read_text("utf-8")
