@@ -15,9 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -28,10 +26,11 @@ from statistics import median
 from loadtest.lab_daemon import run_lab_daemon
 from loadtest.load import make_parser as make_load_parser
 from loadtest.load import run_scenario
-from loadtest.processes import ROOT, MeasureError, choose_cpus, pin, raise_open_files
+from loadtest.processes import MeasureError, choose_cpus, raise_open_files, run_bench
 
 CONNECTIONS, RATE_EACH, SIZE = 50, 10, 64
 TOLERANCE = 0.10
+PATIENCE_S = 60.0
 LATENCIES = {"p50": 50.0, "p90": 90.0, "p99": 99.0}
 
 
@@ -72,16 +71,8 @@ def by_bench(url: str, time_s: float, cpu: int | None) -> Figures:
     Raises:
         MeasureError: if it fails, or a message is lost.
     """
-    options = ["--connections", CONNECTIONS, "--rate", CONNECTIONS * RATE_EACH, "--size", SIZE, "--time", f"{time_s:g}s", "--json"]
-    command = [sys.executable, "-m", "wsrouter", "bench", url, *map(str, options)]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 -- our own program
-    pin(process.pid, cpu)
-    out, problem = process.communicate()
-    if not out:
-        raise MeasureError(f"wsrouter bench: {problem.strip()[-300:]}")
-    found = json.loads(out)
-    if found["lost"] or found["errors"]:
-        raise MeasureError(f"wsrouter bench: {found['lost']} messages lost, errors: {found['errors'] or 'none'}")
+    options = {"connections": CONNECTIONS, "rate": CONNECTIONS * RATE_EACH, "size": SIZE, "time": f"{time_s:g}s"}
+    found = run_bench(url, options, cpu, time_s + PATIENCE_S)
     return Figures(found["messages"]["per_s"], *(found["round_trip"][f"{name}_s"] * 1000 for name in LATENCIES))
 
 

@@ -14,11 +14,9 @@ the command. Nothing else should run meanwhile.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,7 +30,7 @@ from loadtest.compared import Compared, Sample, save_compared
 from loadtest.facts import describe_machine
 from loadtest.peers.outfit import fit_out
 from loadtest.peers.peer import Peer, peers
-from loadtest.processes import ROOT, MeasureError, Server, choose_cpus, pin, raise_open_files, run_generator, run_on_port
+from loadtest.processes import MeasureError, Server, choose_cpus, raise_open_files, run_bench, run_generator, run_on_port
 from loadtest.workloads import Workload
 
 COMPARED = Path(__file__).resolve().parent / "compared.json"
@@ -125,21 +123,7 @@ def measure_latency(server: Server, cpu: int | None) -> dict[str, float]:
     Raises:
         MeasureError: if it fails, or messages are lost.
     """
-    options = [word for name, value in LATENCY.items() for word in (f"--{name}", str(value))]
-    command = [sys.executable, "-m", "wsrouter", "bench", f"ws://127.0.0.1:{server.port}/echo", *options, "--json"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 -- our own program
-        pin(process.pid, cpu)
-        try:
-            out, problem = process.communicate(timeout=LATENCY_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            raise MeasureError(f"wsrouter bench did not end within {LATENCY_PATIENCE_S:g} s") from None
-        finally:
-            process.kill()  # it does not outlive the command, however that ends
-    if not out:
-        raise MeasureError(problem.strip()[-200:])
-    found = json.loads(out)
-    if found["lost"] or found["errors"]:
-        raise MeasureError(f"{found['lost']} messages lost, errors: {found['errors'] or 'none'}")
+    found = run_bench(f"ws://127.0.0.1:{server.port}/echo", LATENCY, cpu, LATENCY_PATIENCE_S)
     return {row: found["round_trip"][key] * 1000 for row, key in LATENCY_ROWS.items()}
 
 
@@ -230,10 +214,7 @@ def finish(compared: Compared, out: Path | None, took_s: float) -> int:
     if out == COMPARED:
         from tools import generate  # it imports the whole daemon
 
-        for path, text in generate.performance_files().items():
-            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
-            (ROOT / path).write_text(text, "utf-8")
-            print(f"written: {path}")
+        generate.write(generate.performance_files())
     return 0
 
 

@@ -26,7 +26,7 @@ from statistics import median
 from loadtest.facts import describe_machine, describe_versions
 from loadtest.grown import Check, Grown, Point, Series, load_grown, save_grown
 from loadtest.growth_points import CHECKS, CURVES, FULL, QUICK, Asked, Bench, Effort, check
-from loadtest.processes import ROOT, MeasureError, choose_cpus, raise_open_files
+from loadtest.processes import MeasureError, choose_cpus, raise_open_files
 
 GROWN = Path(__file__).resolve().parent / "grown.json"
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -119,10 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.out == GROWN:
         from tools import generate  # it imports the whole daemon
 
-        for path, text in generate.sizing_files().items():
-            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
-            (ROOT / path).write_text(text, "utf-8")
-            print(f"written: {path}")
+        generate.write(generate.sizing_files())
     return 0
 
 

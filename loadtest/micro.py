@@ -239,32 +239,25 @@ def connection_tricks(loop: asyncio.AbstractEventLoop) -> list[Trick]:
         lane.feed(masked_frame(b"", TEXT))
         return lane
 
-    bye = masked_frame(b"\x03\xe8", CLOSE)
-
-    def answer_by_library() -> bytes:
+    def by_library(data: bytes, end: Callable[[SlowLane], object]) -> bytes:
         lane = SlowLane(LIMIT_BYTES, None)
-        lane.feed(bye)
-        lane.ending()
+        lane.feed(data)
+        end(lane)
         return lane.to_send()
+
+    bye, ping = masked_frame(b"\x03\xe8", CLOSE), masked_frame(b"ping", PING)
+    answer_by_library = partial(by_library, bye, SlowLane.ending)
+    pong_by_library = partial(by_library, ping, SlowLane.release)
 
     def answer() -> bytes | None:
         parsed = parse_close(bye)
         return frame(CLOSE, parsed[1]) if parsed is not None else None
 
-    assert answer() == answer_by_library()
-    ping = masked_frame(b"ping", PING)
-
-    def pong_by_library() -> bytes:
-        lane = SlowLane(LIMIT_BYTES, None)
-        lane.feed(ping)
-        lane.release()
-        return lane.to_send()
-
     def pong() -> bytes | None:
         payload = parse_ping(ping)
         return frame(PONG, payload) if payload is not None else None
 
-    assert pong() == pong_by_library()
+    assert (answer(), pong()) == (answer_by_library(), pong_by_library())
     one = masked_frame(b"a" * 64)
     sixteen = one * 16
 

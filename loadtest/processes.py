@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -181,6 +181,30 @@ def run_on_port(name: str, command: Callable[[int], Sequence[str]], cpu: int | N
         else:
             raise MeasureError(f"{name} does not listen; it said: {server.output().strip()[-400:] or 'nothing'}")
         yield server
+
+
+def run_bench(url: str, options: Mapping[str, object], cpu: int | None, patience_s: float) -> dict[str, Any]:
+    """What `wsrouter bench --json` says, on one CPU; `options` are its flags without their dashes.
+
+    Raises:
+        MeasureError: if it fails, takes longer than `patience_s`, or messages are lost.
+    """
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "wsrouter", "bench", url, *words, "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 -- our own program
+        pin(process.pid, cpu)
+        try:
+            out, problem = process.communicate(timeout=patience_s)
+        except subprocess.TimeoutExpired:
+            raise MeasureError(f"wsrouter bench did not end within {patience_s:g} s") from None
+        finally:
+            process.kill()  # it does not outlive the command, however that ends
+    if not out:
+        raise MeasureError(f"wsrouter bench: {problem.strip()[-300:]}")
+    found: dict[str, Any] = json.loads(out)
+    if found["lost"] or found["errors"]:
+        raise MeasureError(f"wsrouter bench: {found['lost']} messages lost, errors: {found['errors'] or 'none'}")
+    return found
 
 
 @contextmanager

@@ -62,6 +62,14 @@ def stale_files(root: Path, files: dict[Path, str]) -> list[Path]:
     return [path for path, text in files.items() if not (root / path).is_file() or (root / path).read_text("utf-8") != text]
 
 
+def write(files: dict[Path, str]) -> None:
+    """Writes those that are stale, and names them."""
+    for path in stale_files(ROOT, files):
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(files[path], "utf-8")
+        print(f"written: {path}")
+
+
 def schema() -> str:
     """The schema of the shipped site: built-in handlers and those of plugins/."""
     text, skipped = schema_text([ROOT / "plugins"])
@@ -124,15 +132,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; name what is stale and exit with 1")
     check = parser.parse_args(arguments).check
     files = generated_files()
+    if not check:
+        write(files)
+        return 0
     stale = stale_files(ROOT, files)
     for path in stale:
-        if check:
-            print(f"{path} is stale: run ./dev generate", file=sys.stderr)
-        else:
-            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
-            (ROOT / path).write_text(files[path], "utf-8")
-            print(f"wrote {path}")
-    return 1 if check and stale else 0
+        print(f"{path} is stale: run ./dev generate", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def test_a_zero_says_what_it_means(wsrouter, write):
         "limits.message_rate 0 (no limit) default",
         "limits.connections 0 (no limit of its own) default",
         "limits.idle 0s (for ever) default",
-        "keepalive.ping 0s (sends none) site.yaml:1:38",
+        "keepalive.ping 0s (never) site.yaml:1:38",
         "server.limits.connections_per_address 0 (no limit)",
     ):
         assert row in rows, row

@@ -131,14 +131,14 @@ def server_limits(site: Site) -> list[tuple[str, str]]:
 
 
 def zero_of(record: type, setting: str, value: str, prefix: str = "") -> str:
-    """What a zero means, in the words of the setting's help: ` (no limit)`; nothing for what is no zero or is a plain one."""
+    """What a zero means, in the words of the setting's help: ` (no limit)`; nothing for what is no zero, or a plain one."""
     from wsrouter.config.describe import declared
 
     if value not in ("0", "0s"):
         return ""
     description = next(description for name, _, _, description in declared(record, prefix) if name == setting)
-    meaning = re.search(rf"\b{value} (is [^.]+|sends none)\.", description)
-    return f" ({meaning[1].removeprefix('is ')})" if meaning else ""
+    meaning = re.search(rf"\b{value} is ([^.]+)", description)
+    return f" ({meaning[1]})" if meaning else ""
 
 
 def options_of(route: Route) -> list[Options]:

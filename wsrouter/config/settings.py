@@ -78,7 +78,7 @@ class Keepalive(Setting, frozen=True):
     """How dead connections are found."""
 
     # Precedent: websockets pings every 20 s and waits 20 s.
-    ping: Annotated[Duration, Option(ge=0, description="The time between pings; 0s sends none.")] = 20.0
+    ping: Annotated[Duration, Option(ge=0, description="The time between pings; 0s is never.")] = 20.0
     pong: Annotated[Duration, Option(gt=0, description="How long an answer may take before the client counts as gone.")] = 20.0
 
 
